@@ -7,9 +7,10 @@
 // # Keys
 //
 // A key has 1 to 400 bytes and consists of segments joined by "/". A segment
-// is made of [a-z0-9@._~-], is not empty and is neither "." nor "..". No key
-// may be a folder of another one ("a" and "a/b" can't both exist): a file
-// system could not hold both. [CheckKey] tells.
+// has 1 to 255 bytes of [a-z0-9@._~-] and is neither "." nor ".."; 255 is the
+// longest file name of every common file system. No key may be a folder of
+// another one ("a" and "a/b" can't both exist): a file system could not hold
+// both. [CheckKey] tells.
 package storage
 
 import (
@@ -25,6 +26,9 @@ import (
 // MaxKey is the length of the longest key, in bytes. With the prefix an
 // operator may add it stays under S3's 1,024.
 const MaxKey = 400
+
+// MaxSegment is the length of the longest segment of a key, in bytes.
+const MaxSegment = 255
 
 // MaxCreate is the size of the largest object Create takes, in bytes. It
 // stays under the size at which S3 clients switch to multipart uploads,
@@ -64,11 +68,15 @@ type Info struct {
 // Store keeps objects. All methods may be called from many goroutines.
 type Store interface {
 	// Get opens an object, or a part of it, in one request. The error for an
-	// absent key comes from Get itself, not from the reader. An Offset beyond
-	// the end is ErrInvalid; a Length beyond it reads up to the end.
+	// absent key comes from Get itself, not from the reader. An Offset at or
+	// beyond the end is ErrInvalid (0 never is); a Length beyond it reads up to
+	// the end. The reader may end with an error, never early without one. It
+	// reads one version of the object, also when that is replaced or deleted
+	// meanwhile, or fails.
 	Get(ctx context.Context, key string, o Read) (io.ReadCloser, Info, error)
 
-	// Put writes an object of exactly size bytes, replacing what was there.
+	// Put writes an object of exactly size bytes, which it reads from where r
+	// stands, replacing what was there.
 	// When it returns nil the object is durable and whole; before that no
 	// reader sees any of it. When r gives more or fewer bytes, or an error, or
 	// ctx ends, Put returns an error and what was there before stays.
@@ -80,7 +88,8 @@ type Store interface {
 	Create(ctx context.Context, key string, data []byte) error
 
 	// List gives the objects whose keys begin with prefix and are greater than
-	// after, in byte order of their keys. It stops at the first error.
+	// after, in byte order of their keys. It stops at the first error. Both may
+	// be any string; a prefix that no key can begin with lists nothing.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
 	// Delete removes an object. Deleting what is absent is no error. It may
@@ -97,6 +106,9 @@ func CheckKey(key string) error {
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "" || segment == "." || segment == ".." {
 			return fmt.Errorf("%w: key %q has a segment %q", ErrInvalid, key, segment)
+		}
+		if len(segment) > MaxSegment {
+			return fmt.Errorf("%w: key %q has a segment of %d bytes; at most %d are allowed", ErrInvalid, key, len(segment), MaxSegment)
 		}
 		for _, c := range []byte(segment) {
 			if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("@._~-", c) >= 0) {
