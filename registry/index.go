@@ -1,0 +1,287 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"appstore/registry/journal"
+	"appstore/search"
+)
+
+const (
+	indexBatch   = 500              // plugins in one Put
+	indexCheck   = 10 * time.Second // a look at the index when nothing changed
+	indexRetry   = time.Second      // after a failure
+	indexTimeout = 30 * time.Second // of one Put
+	// indexYield is what a replica leaves the one that appended an entry to
+	// index it, before it looks whether that happened.
+	indexYield = 500 * time.Millisecond
+)
+
+// indexer keeps the search index up with the catalogue. How far the index has
+// come, the index itself says: another replica may have moved it, or lost it.
+type indexer struct {
+	index search.Index
+	r     *Registry
+
+	wake     chan struct{}
+	own      atomic.Bool // woken for an entry of our own
+	verified search.Mark // the last mark of the index that was found in the journal
+
+	mu      sync.Mutex
+	reached uint64
+	waiters map[chan struct{}]uint64 // closed when reached is at least that
+}
+
+func newIndexer(index search.Index, r *Registry) *indexer {
+	return &indexer{index: index, r: r, wake: make(chan struct{}, 1), waiters: map[chan struct{}]uint64{}}
+}
+
+// notify says that the catalogue has moved, by an entry of our own or not.
+func (x *indexer) notify(own bool) {
+	if own {
+		x.own.Store(true)
+	}
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run puts what changed into the index, at once after an entry of our own.
+func (x *indexer) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-x.wake:
+			if failing {
+				continue // the timer tries again; each publish need not
+			}
+			if !x.own.Swap(false) {
+				timer.Reset(indexYield)
+				continue
+			}
+		}
+		err := x.catchUp(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if !failing {
+				x.r.log.Warn("the search index is behind; it catches up when it can", "error", err)
+			}
+			failing = true
+			timer.Reset(indexRetry)
+		default:
+			if failing {
+				x.r.log.Info("the search index has caught up")
+			}
+			failing = false
+			timer.Reset(indexCheck)
+		}
+	}
+}
+
+// catchUp brings the index from its own position to the catalogue's, at the
+// cost of what changed. An index of another history is rebuilt.
+func (x *indexer) catchUp(ctx context.Context) error {
+	state, err := x.index.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Mark != x.verified && state.Position > 0 {
+		ok, err := x.r.journal.Contains(ctx, journal.Head{Position: state.Position, Digest: state.Digest})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			x.r.log.Warn("the search index is of another history, as after a restore; rebuilding it", "index position", state.Position, "position", x.r.Position())
+			return x.rebuild(ctx)
+		}
+		x.verified = state.Mark
+	}
+	if state.Position >= x.r.cat.head().Position { // another replica was faster
+		x.arrived(state.Position)
+		return nil
+	}
+	for after := state.Position; ; {
+		docs, reached, head, err := x.changed(after)
+		if err != nil {
+			return err
+		}
+		// The last piece moves the index's mark; the ones before leave it.
+		mark := state.Mark
+		if reached == head.Position {
+			mark = head
+		}
+		put, cancel := context.WithTimeout(ctx, indexTimeout)
+		err = x.index.Put(put, mark, docs...)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if reached == head.Position {
+			x.verified = head
+			x.arrived(reached)
+			return nil
+		}
+		after = reached
+	}
+}
+
+// changed gives the documents of the plugins that changed first after a
+// position, and the position up to which these are all. A plugin that changes
+// again later moves to a later position, so that none is missed between pieces.
+func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head search.Mark, err error) {
+	err = x.r.cat.view(func(t tx) error {
+		h := t.head()
+		head = search.Mark{Position: h.Position, Digest: h.Digest}
+		reached = h.Position
+		var failure error
+		t.changedSince(after, func(position uint64, name string) bool {
+			if len(docs) >= indexBatch && docs[len(docs)-1].Position != position {
+				reached = docs[len(docs)-1].Position
+				return false
+			}
+			var doc search.Doc
+			doc, failure = document(t, name)
+			docs = append(docs, doc)
+			return failure == nil
+		})
+		return failure
+	})
+	return docs, reached, head, err
+}
+
+// rebuild makes the index anew from the whole catalogue.
+func (x *indexer) rebuild(ctx context.Context) error {
+	head := x.r.cat.head()
+	if err := x.index.Rebuild(ctx, search.Mark{Position: head.Position, Digest: head.Digest}, x.all(ctx)); err != nil {
+		return err
+	}
+	x.arrived(head.Position)
+	return nil
+}
+
+// all gives every plugin's document, reading the catalogue in pieces: an open
+// read transaction would hold up its growth.
+func (x *indexer) all(ctx context.Context) iter.Seq2[search.Doc, error] {
+	return func(yield func(search.Doc, error) bool) {
+		after := ""
+		for {
+			var docs []search.Doc
+			err := x.r.cat.view(func(t tx) error {
+				c := t.Bucket(bucketPlugins).Cursor()
+				for k, _ := c.Seek([]byte(after + "\x00")); k != nil && len(docs) < indexBatch; k, _ = c.Next() {
+					doc, err := document(t, string(k))
+					if err != nil {
+						return err
+					}
+					docs = append(docs, doc)
+				}
+				return nil
+			})
+			if err := errors.Join(err, ctx.Err()); err != nil {
+				yield(search.Doc{}, err)
+				return
+			}
+			if len(docs) == 0 {
+				return
+			}
+			for _, doc := range docs {
+				if !yield(doc, nil) {
+					return
+				}
+				after = doc.Name
+			}
+		}
+	}
+}
+
+// document is what a plugin looks like to the search.
+func document(t tx, name string) (search.Doc, error) {
+	p, ok := t.plugin(name)
+	if !ok {
+		return search.Doc{}, fmt.Errorf("catalogue: no plugin %q, which changed", name)
+	}
+	doc := search.Doc{
+		Position: p.Position, Name: p.Name, Spelling: p.Spelling, Trust: p.Trust, Updated: p.Updated,
+		Title: p.Listing.Title, Summary: p.Listing.Summary, Icon: p.Listing.Icon, Status: p.Listing.Status,
+		Hidden: true,
+	}
+	if p.Default == "" {
+		return doc, nil
+	}
+	r, err := exactly(t, p.Name, p.Default)
+	if err != nil {
+		return doc, err
+	}
+	d := &r.Descriptor
+	doc.Hidden = false
+	doc.Version, doc.Label, doc.Description, doc.Maintainer = d.Version, d.Label, d.Description, d.Maintainer
+	doc.Categories, doc.Tags = d.Categories, d.Tags
+	doc.Interfaces = slices.Sorted(maps.Keys(d.Interfaces))
+	doc.Title = cmp.Or(doc.Title, d.Title)
+	doc.Summary = cmp.Or(doc.Summary, d.Summary)
+	doc.Icon = cmp.Or(doc.Icon, d.Links.Icon)
+	return doc, nil
+}
+
+func (x *indexer) arrived(position uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reached = max(x.reached, position)
+	for c, at := range x.waiters {
+		if at <= x.reached {
+			close(c)
+			delete(x.waiters, c)
+		}
+	}
+}
+
+// wait tells whether the index has reached position within the time given.
+func (x *indexer) wait(ctx context.Context, position uint64, most time.Duration) bool {
+	x.mu.Lock()
+	if x.reached >= position {
+		x.mu.Unlock()
+		return true
+	}
+	c := make(chan struct{})
+	x.waiters[c] = position
+	x.mu.Unlock()
+	defer func() {
+		x.mu.Lock()
+		delete(x.waiters, c)
+		x.mu.Unlock()
+	}()
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// Reindex rebuilds the search index from the catalogue, beside the one that serves.
+func (r *Registry) Reindex(ctx context.Context) error {
+	if _, err := r.fresh(ctx); err != nil {
+		return err
+	}
+	return r.index.rebuild(ctx)
+}

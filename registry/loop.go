@@ -1,0 +1,332 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"appstore/registry/journal"
+)
+
+// Bounds of one journal entry: what waits beyond them goes into the next.
+const (
+	maxCommands = 256
+	maxBytes    = 4 << 20
+)
+
+// commitTimeout bounds how long an append whose answer was lost is followed up.
+const commitTimeout = 30 * time.Second
+
+// pending is a command that waits for its entry.
+type pending struct {
+	command command
+	outcome chan outcome // has room for the one that comes
+}
+
+type outcome struct {
+	changed  bool
+	position uint64 // of the entry that made it so; of the catalogue if it was so already
+	err      error
+}
+
+// submit waits for the outcome of c. Once c is in an entry the caller's
+// context no longer matters; a caller that leaves early learns nothing.
+func (r *Registry) submit(ctx context.Context, c command) (outcome, error) {
+	if why := r.readOnly.Load(); why != nil {
+		return outcome{}, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
+	}
+	p := &pending{command: c, outcome: make(chan outcome, 1)}
+	select {
+	case r.queue <- p:
+	case <-ctx.Done():
+		return outcome{}, unavailable(ctx.Err())
+	case <-r.closed:
+		return outcome{}, unavailable(context.Canceled)
+	}
+	select {
+	case o := <-p.outcome:
+		return o, o.err
+	case <-ctx.Done():
+		return outcome{}, &Error{Code: OutcomeUnknown, Detail: "the request ended before the change was confirmed", Fix: "send the same request again: if it was made the answer says so", Err: ctx.Err()}
+	}
+}
+
+// loop is the only goroutine that reads the journal's end, appends to it and
+// writes the catalogue.
+func (r *Registry) loop(ctx context.Context) {
+	tick := time.NewTicker(tailEvery)
+	defer tick.Stop()
+	checked := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			r.drain(ctx.Err())
+			return
+		case p := <-r.queue:
+			r.commit(ctx, r.waiting(p))
+		case answer := <-r.refresh:
+			_, err := r.catchUp(ctx)
+			answer <- err
+			for more := true; more; { // all who wait are served by one look
+				select {
+				case another := <-r.refresh:
+					// They asked while we looked: only a new look is new enough.
+					_, err := r.catchUp(ctx)
+					another <- err
+				default:
+					more = false
+				}
+			}
+		case <-tick.C:
+			if time.Since(checked) > checkEvery {
+				checked = time.Now()
+				r.checkJournal(ctx)
+			}
+			if _, err := r.catchUp(ctx); err != nil && ctx.Err() == nil {
+				r.log.Warn("the journal can't be read", "error", err, "last read", time.Unix(0, r.seen.Load()).UTC().Format(time.RFC3339))
+			}
+		}
+	}
+}
+
+func (r *Registry) drain(err error) {
+	for {
+		select {
+		case p := <-r.queue:
+			p.outcome <- outcome{err: unavailable(err)}
+		default:
+			return
+		}
+	}
+}
+
+func (r *Registry) waiting(first *pending) []*pending {
+	batch := []*pending{first}
+	for len(batch) < maxCommands {
+		select {
+		case p := <-r.queue:
+			batch = append(batch, p)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit decides the commands against the catalogue, writes their events as
+// one entry, and answers. Commands that an entry has no room for, and those
+// that lost to another replica, are decided again.
+func (r *Registry) commit(ctx context.Context, batch []*pending) {
+	fresh := false // whether the catalogue is known to be at the journal's end
+	for len(batch) > 0 {
+		rest, err := r.commitSome(ctx, batch, fresh)
+		switch {
+		case errors.Is(err, journal.ErrLost), errors.Is(err, errNotFresh):
+			if _, err = r.catchUp(ctx); err == nil {
+				fresh = true
+				continue
+			}
+			rest = batch
+			fallthrough
+		case err != nil:
+			for _, p := range rest {
+				p.outcome <- outcome{err: unavailable(err)}
+			}
+			return
+		}
+		batch = rest
+	}
+}
+
+// errNotFresh: a command failed, which might be for what we have not read yet.
+var errNotFresh = errors.New("the catalogue may be behind")
+
+// commitSome returns the commands that are still to be answered.
+func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool) (rest []*pending, err error) {
+	if why := r.readOnly.Load(); why != nil {
+		return batch, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
+	}
+	btx, err := r.cat.db.Begin(true)
+	if err != nil {
+		return batch, err
+	}
+	defer func() { _ = btx.Rollback() }()
+	t := tx{btx}
+	head := t.head()
+
+	var events []journal.Event
+	outcomes := make([]outcome, len(batch))
+	decided, size := 0, 0
+	for i, p := range batch {
+		if size > maxBytes {
+			break
+		}
+		facts, err := p.command.decide(t)
+		if err != nil && !fresh {
+			return batch, errNotFresh
+		}
+		outcomes[i] = outcome{err: err, position: head.Position}
+		for _, fact := range facts {
+			e, err := encode(fact)
+			if err == nil {
+				err = apply(t, fact, head.Position+1)
+			}
+			if err != nil {
+				return batch, err
+			}
+			events = append(events, e)
+			size += len(e.Data)
+			outcomes[i] = outcome{changed: true, position: head.Position + 1}
+		}
+		decided++
+	}
+	if len(events) > 0 {
+		appending, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		entry, err := r.journal.Append(appending, head, time.Now(), events)
+		cancel()
+		if err != nil {
+			return batch, err
+		}
+		if err := errors.Join(t.setHead(entry.Head()), btx.Commit()); err != nil {
+			// It happened all the same; the loop reads it back from the journal.
+			r.log.Error("the local catalogue could not be written", "error", err)
+		} else {
+			r.advanced(entry.Position)
+			if entry.Position%snapshotEvery == 0 {
+				r.done.Go(func() { r.saveSnapshot(ctx) })
+			}
+		}
+		r.index.notify(true)
+	}
+	for i, p := range batch[:decided] {
+		p.outcome <- outcomes[i]
+	}
+	return batch[decided:], nil
+}
+
+func (r *Registry) advanced(position uint64) {
+	r.position.Store(position)
+	r.seen.Store(time.Now().UnixNano())
+}
+
+// catchUp reads the journal from the catalogue's position to its end and tells
+// how many entries that were. An entry of a newer program makes the replica
+// read-only.
+func (r *Registry) catchUp(ctx context.Context) (int, error) {
+	n := 0
+	var t *tx
+	begin := func() error {
+		btx, err := r.cat.db.Begin(true)
+		if err == nil {
+			t = &tx{btx}
+		}
+		return err
+	}
+	commit := func() error {
+		if t == nil {
+			return nil
+		}
+		position := t.head().Position
+		err := t.Commit()
+		t = nil
+		if err == nil {
+			r.position.Store(position)
+		}
+		return err
+	}
+	looked := time.Now()
+	var failure error
+	for entry, err := range r.journal.After(ctx, r.cat.head()) {
+		var facts []event
+		if err == nil {
+			facts, err = decodeAll(entry)
+		}
+		if err == nil && t == nil {
+			err = begin()
+		}
+		if err == nil {
+			if err = applyAll(*t, facts, entry.Head()); err != nil { // a half applied entry must not stay
+				_ = t.Rollback()
+				t = nil
+			}
+		}
+		if err != nil {
+			failure = err
+			break
+		}
+		if n++; n%500 == 0 { // bounds the transaction; and what a crash repeats
+			if failure = commit(); failure != nil {
+				break
+			}
+			if n%5000 == 0 {
+				r.log.Info("reading the journal", "position", entry.Position)
+			}
+		}
+	}
+	if err := commit(); err != nil {
+		return n, err
+	}
+	r.position.Store(r.cat.head().Position)
+	if errors.Is(failure, journal.ErrNewer) {
+		if why := failure.Error(); r.readOnly.Swap(&why) == nil {
+			r.log.Error("this replica is read-only from now on", "why", why)
+		}
+	}
+	if failure != nil {
+		return n, failure
+	}
+	r.seen.Store(looked.UnixNano())
+	if n > 0 && r.index != nil {
+		r.index.notify(false)
+	}
+	return n, nil
+}
+
+func decodeAll(entry journal.Entry) ([]event, error) {
+	facts := make([]event, len(entry.Events))
+	for i, e := range entry.Events {
+		var err error
+		if facts[i], err = decode(e); err != nil {
+			return nil, fmt.Errorf("journal entry %d: %w", entry.Position, err)
+		}
+	}
+	return facts, nil
+}
+
+func applyAll(t tx, facts []event, head journal.Head) error {
+	for _, fact := range facts {
+		if err := apply(t, fact, head.Position); err != nil {
+			return fmt.Errorf("journal entry %d: %w", head.Position, err)
+		}
+	}
+	return t.setHead(head)
+}
+
+// checkJournal notices that the store was put back from a backup under a
+// running replica: the entry we stand on is gone or another one. The catalogue
+// is emptied and read again; the index notices by itself (truth 10).
+func (r *Registry) checkJournal(ctx context.Context) {
+	head := r.cat.head()
+	ok, err := r.journal.Contains(ctx, head)
+	if err != nil || ok {
+		return
+	}
+	r.log.Error("the journal was replaced by another or an older one; reading it anew", "position", head.Position)
+	if err := r.cat.update(func(t tx) error {
+		for _, name := range buckets {
+			if string(name) == string(bucketMeta) {
+				continue
+			}
+			if err := t.DeleteBucket(name); err != nil {
+				return err
+			}
+			if _, err := t.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		return t.setHead(journal.Head{})
+	}); err != nil {
+		r.log.Error("the local catalogue could not be emptied", "error", err)
+	}
+}

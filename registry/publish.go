@@ -1,0 +1,297 @@
+package registry
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"appstore/registry/artifact"
+	"appstore/schema"
+)
+
+const (
+	// publishTimeout is how long a publish may take from its first file to its
+	// entry; the sweep relies on it (see sweepAge).
+	publishTimeout = time.Hour
+	// searchableWait is how long an answer waits for the search index.
+	searchableWait = time.Second
+)
+
+// Upload is a release to be published.
+type Upload struct {
+	Descriptor []byte // at most schema.MaxDescriptor bytes
+	// Next gives the next file, and io.EOF after the last; nil means no files.
+	// Each content is read to its end before Next is called again.
+	Next func() (name string, content io.Reader, err error)
+	By   string // who publishes
+}
+
+// Published is what became of an upload.
+type Published struct {
+	Release    Release
+	Created    bool // false: the very same release was there already
+	Searchable bool // the search index has it
+}
+
+// Publish releases a descriptor with its files as one immutable release. When
+// it returns an error nothing of it is visible, unless the code is
+// OutcomeUnknown; the same upload again is safe in any case.
+func (r *Registry) Publish(ctx context.Context, u Upload) (Published, error) {
+	if why := r.readOnly.Load(); why != nil {
+		return Published{}, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
+	}
+	d, problems := schema.Parse(u.Descriptor)
+	if len(problems) > 0 {
+		return Published{}, &Error{Code: InvalidDescriptor, Detail: fmt.Sprintf("the descriptor has %d problem(s)", len(problems)), Problems: problems}
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+
+	release := Release{Plugin: schema.Normalise(d.Name), Descriptor: *d, State: Live, By: u.By}
+	release.Descriptor.DefaultConfig, release.Descriptor.Extensions = nil, nil
+	release.Source = describe("plugin.yaml", u.Descriptor)
+	// What can be refused before the files are received, is.
+	if err := r.cat.view(func(t tx) error { return nameFree(t, release.Plugin, d.Name) }); err != nil {
+		return Published{}, err
+	}
+
+	received, err := r.receive(ctx, &release, u.Next)
+	defer func() {
+		for _, f := range received {
+			f.content.release()
+		}
+	}()
+	if err != nil {
+		return Published{}, err
+	}
+	release.Digest = releaseDigest(&release)
+
+	position, created, err := r.keep(ctx, &release, u.Descriptor, received)
+	if err != nil {
+		return Published{}, err
+	}
+	p := Published{Created: created, Searchable: r.index.wait(ctx, position, searchableWait)}
+	p.Release, err = r.Resolve(context.WithoutCancel(ctx), release.Plugin, d.Version)
+	return p, err
+}
+
+// receivedFile is a file of an upload, on the local disk and looked into.
+type receivedFile struct {
+	content  *spooled
+	metadata []byte // of a wheel or sdist
+}
+
+// receive takes the upload's files in, looks into each, and fills in what the
+// release says of them.
+func (r *Registry) receive(ctx context.Context, release *Release, next func() (string, io.Reader, error)) (all []receivedFile, err error) {
+	names := map[string]bool{}
+	left := int64(MaxUpload)
+	for next != nil {
+		name, content, err := next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return all, err
+		}
+		switch {
+		case len(all) >= MaxFiles:
+			return all, fail(TooMany, "split the release", "more than %d files were uploaded", MaxFiles)
+		case names[name]:
+			return all, fail(InvalidRequest, "upload each file once", "the file %q was uploaded twice", name)
+		}
+		names[name] = true
+		if err := artifact.CheckName(name); err != nil {
+			return all, inspected(name, err)
+		}
+		f, err := r.spool.receive(ctx, name, content, min(left, MaxFile))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, receivedFile{content: f})
+		left -= f.size
+
+		info, err := artifact.Inspect(name, f, f.size)
+		if err != nil {
+			return all, inspected(name, err)
+		}
+		file := File{
+			Name: name, Kind: info.Kind, Package: info.Package,
+			Size: f.size, SHA256: f.sha256, SHA512: f.sha512, SHA1: f.sha1,
+			RequiresPython: info.RequiresPython, Manifest: info.Manifest,
+		}
+		if info.Kind == Wheel {
+			meta := describe(name+".metadata", info.Metadata)
+			file.Metadata = &meta
+			all[len(all)-1].metadata = info.Metadata
+		}
+		if err := named(&release.Descriptor, &file); err != nil {
+			return all, err
+		}
+		release.Files = append(release.Files, file)
+	}
+	return all, oneVersion(release.Files)
+}
+
+// inspected turns what artifact says into an error for the user.
+func inspected(name string, err error) error {
+	var invalid *artifact.Error
+	if errors.As(err, &invalid) {
+		return fail(ArtifactInvalid, invalid.Fix, "%s: %s", name, invalid.Message)
+	}
+	return err
+}
+
+// named checks that the descriptor names the package of f, and agrees with it.
+func named(d *schema.Descriptor, f *File) error {
+	found := false
+	for _, p := range packagesOf(d) {
+		if !samePackage(p, f.Package) {
+			continue
+		}
+		found = true
+		switch {
+		case p.External:
+			return fail(ArtifactMismatch, "remove `external`, or do not upload the file", "%s was uploaded, but the descriptor marks %q as external", f.Name, p.Name)
+		case p.Version != "" && p.Version != f.Package.Version:
+			return fail(ArtifactMismatch, "make them agree", "%s is version %s of %q, but the descriptor says %s", f.Name, f.Package.Version, p.Name, p.Version)
+		}
+	}
+	if found {
+		return nil
+	}
+	var names []string
+	for _, p := range packagesOf(d) {
+		if label := fmt.Sprintf("%s %q", p.Ecosystem, p.Name); !slices.Contains(names, label) {
+			names = append(names, label)
+		}
+	}
+	slices.Sort(names)
+	return fail(UnexpectedFile, "name the package in the descriptor, or leave the file out",
+		"%s is the %s package %q, which the descriptor does not name (it names %s)",
+		f.Name, f.Package.Ecosystem, f.Package.Name, cmp.Or(strings.Join(names, ", "), "no package"))
+}
+
+// oneVersion checks that the files of a package are of one version.
+func oneVersion(files []File) error {
+	for i, f := range files {
+		for _, g := range files[:i] {
+			if !samePackage(f.Package, g.Package) {
+				continue
+			}
+			if f.Package.Version != g.Package.Version {
+				return fail(ArtifactMismatch, "upload files of one version", "%s is version %s of %q, but %s is %s", f.Name, f.Package.Version, f.Package.Name, g.Name, g.Package.Version)
+			}
+			if f.Kind == NPMTarball {
+				return fail(ArtifactMismatch, "upload one tarball for a package", "%s and %s are both %s %s", f.Name, g.Name, f.Package.Name, f.Package.Version)
+			}
+		}
+	}
+	return nil
+}
+
+func describe(name string, data []byte) File {
+	s256, s512, s1 := sha256.Sum256(data), sha512.Sum512(data), sha1.Sum(data)
+	return File{
+		Name: name, Size: int64(len(data)),
+		SHA256: fmt.Sprintf("%x", s256), SHA512: fmt.Sprintf("%x", s512), SHA1: fmt.Sprintf("%x", s1),
+	}
+}
+
+// releaseDigest is the sha256 over the lines of the sorted digests: the
+// descriptor's and each file's, in hex (truth 3).
+func releaseDigest(r *Release) string {
+	digests := []string{r.Source.SHA256}
+	for _, f := range r.Files {
+		digests = append(digests, f.SHA256)
+	}
+	slices.Sort(digests)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(digests, "\n")+"\n")))
+}
+
+// keep stores what is new, commits the release, and tells at which position it
+// is true. What it stored in vain it removes, if that is certain.
+func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte, received []receivedFile) (position uint64, created bool, err error) {
+	v, err := schema.ParseVersion(release.Descriptor.Version)
+	if err != nil {
+		return 0, false, err
+	}
+	owned := map[string]string{} // sha256 -> key of files that the plugin has stored already
+	err = r.cat.view(func(t tx) error {
+		if there, ok := t.release(release.Plugin, v); ok {
+			if there.Digest != release.Digest {
+				return differs(there, release)
+			}
+			position = t.head().Position
+			return nil
+		}
+		for i := range release.Files {
+			for _, stored := range t.packageFiles(release.Files[i].Package) {
+				if stored.Plugin == release.Plugin {
+					owned[stored.SHA256] = stored.Key
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || position > 0 {
+		return position, false, err
+	}
+
+	folder := folder(release.Plugin)
+	var stored []string
+	store := func(f *File, content io.ReadSeeker) error {
+		if key, ok := owned[f.SHA256]; ok {
+			f.Key = key
+			return nil
+		}
+		f.Key = folder + f.SHA256
+		if slices.Contains(stored, f.Key) {
+			return nil
+		}
+		stored = append(stored, f.Key)
+		return unavailable(r.store.Put(ctx, f.Key, content, f.Size))
+	}
+	defer func() {
+		var e *Error
+		if err == nil && created || errors.As(err, &e) && e.Code == OutcomeUnknown {
+			return
+		}
+		for _, key := range stored {
+			_ = r.store.Delete(context.WithoutCancel(ctx), key) // else the sweep does it
+		}
+	}()
+	if err := store(&release.Source, bytes.NewReader(descriptor)); err != nil {
+		return 0, false, err
+	}
+	for i := range release.Files {
+		f := &release.Files[i]
+		if err := store(f, received[i].content); err != nil {
+			return 0, false, err
+		}
+		if f.Metadata != nil {
+			if err := store(f.Metadata, bytes.NewReader(received[i].metadata)); err != nil {
+				return 0, false, err
+			}
+		}
+	}
+	release.Published = time.Now().UTC()
+	o, err := r.submit(ctx, publish{*release})
+	return o.position, o.changed, err
+}
+
+// folder is a new folder for the files of one publish.
+func folder(plugin string) string {
+	shard := sha256.Sum256([]byte(plugin))
+	return fmt.Sprintf("files/%x/%s/%s/", shard[:1], plugin, strings.ToLower(rand.Text()))
+}
