@@ -53,12 +53,8 @@ func versionError(s string) error {
 	const want = "a version is three numbers, as in 1.10.0, perhaps with a pre-release, as in 1.10.0-beta.1"
 	fix := want
 	m := looseVersion.FindStringSubmatch(s)
-	if m != nil {
-		number := func(s string) string { return cmpOr(strings.TrimLeft(s, "0"), "0") }
-		strict := number(m[1]) + "." + number(m[2]) + "." + number(m[3]) + m[4]
-		if v, err := semver.StrictNewVersion(strict); err == nil && !hugeNumber(v.Prerelease()) && len(strict) <= MaxVersion {
-			fix = "write " + quote(strict)
-		}
+	if strict := threeNumbers(s); strict != s {
+		fix = "write " + quote(strict)
 	}
 	var why string
 	switch {
@@ -79,6 +75,21 @@ func versionError(s string) error {
 		why = quote(s) + " is no semantic version: no \"v\" before it, no zeros before its numbers"
 	}
 	return errorf("bad-version", fix, "%s", why)
+}
+
+// threeNumbers makes a strict version of what is nearly one: 1.10 is 1.10.0. What
+// is not comes back as it is.
+func threeNumbers(s string) string {
+	m := looseVersion.FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	number := func(s string) string { return cmpOr(strings.TrimLeft(s, "0"), "0") }
+	strict := number(m[1]) + "." + number(m[2]) + "." + number(m[3]) + m[4]
+	if _, err := semver.StrictNewVersion(strict); err != nil || tooLargeNumber(strict) || len(strict) > MaxVersion {
+		return s
+	}
+	return strict
 }
 
 func cmpOr(s, other string) string {
