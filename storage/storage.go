@@ -30,9 +30,14 @@ const MaxKey = 400
 // MaxSegment is the length of the longest segment of a key, in bytes.
 const MaxSegment = 255
 
+// MaxPut is the size of the largest object Put takes, in bytes. It is what S3
+// takes in one request, which is there or not; an upload in parts could leave
+// parts behind that nobody sees and somebody pays for.
+const MaxPut = 5 << 30
+
 // MaxCreate is the size of the largest object Create takes, in bytes. It
-// stays under the size at which S3 clients switch to multipart uploads,
-// which drop the condition.
+// stays under the size at which S3 clients switch to uploads in parts, which
+// drop the condition.
 const MaxCreate = 16 << 20
 
 // Errors of a Store. Test with errors.Is; every error of a Store wraps one of
@@ -79,7 +84,8 @@ type Store interface {
 	// stands, replacing what was there.
 	// When it returns nil the object is durable and whole; before that no
 	// reader sees any of it. When r gives more or fewer bytes, or an error, or
-	// ctx ends, Put returns an error and what was there before stays.
+	// ctx ends, Put returns an error and what was there before stays. It does
+	// not use r after it has returned. At most MaxPut bytes.
 	Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error
 
 	// Create writes an object only if the key is absent: of racing creates
@@ -117,4 +123,9 @@ func CheckKey(key string) error {
 		}
 	}
 	return nil
+}
+
+// ValidPrefix reports whether a key can begin with prefix.
+func ValidPrefix(prefix string) bool {
+	return CheckKey(prefix) == nil || CheckKey(prefix+"a") == nil
 }

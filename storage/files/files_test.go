@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"appstore/storage"
+	"appstore/storage/storagetest"
 )
 
 func open(t *testing.T, dir string) *Store {
@@ -140,4 +141,11 @@ func TestDeleteLeavesNoEmptyFolders(t *testing.T) {
 			t.Errorf("left: %v, %v", left, err)
 		}
 	}
+}
+
+func TestConformance(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) (a, b storage.Store) {
+		s := open(t, t.TempDir())
+		return s, s // there is no second one: see TestOpenTwiceNamesTheHolder
+	})
 }

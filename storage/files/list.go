@@ -20,10 +20,10 @@ import (
 // the folders it is in, not of the whole store.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
 	return func(yield func(storage.Info, error) bool) {
-		dir := prefix[:strings.LastIndexByte(prefix, '/')+1] // "" or "a/b/"
-		if dir != "" && storage.CheckKey(strings.TrimSuffix(dir, "/")) != nil {
-			return // no key begins so; "../" must not lead anywhere
+		if !storage.ValidPrefix(prefix) {
+			return // "../" must not lead anywhere
 		}
+		dir := prefix[:strings.LastIndexByte(prefix, '/')+1] // "" or "a/b/"
 		l := lister{s: s, ctx: ctx, prefix: prefix, after: after, yield: yield}
 		l.walk(dir)
 	}

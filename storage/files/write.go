@@ -19,8 +19,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.ReadSeeker, size int64
 	if err := s.mayWrite(ctx, "put", key); err != nil {
 		return err
 	}
-	if size < 0 {
-		return fmt.Errorf("%w: put %q: size %d", storage.ErrInvalid, key, size)
+	if size < 0 || size > storage.MaxPut {
+		return fmt.Errorf("%w: put %q: %d bytes; 0 to %d are allowed", storage.ErrInvalid, key, size, int64(storage.MaxPut))
 	}
 	return s.write(ctx, "put", key, r, size, s.disk.rename)
 }
