@@ -60,8 +60,12 @@ const (
 	ByUpdated   = "updated" // newest first
 )
 
-// MaxLimit is the largest page of hits.
-const MaxLimit = 100
+// MaxLimit is the largest page of hits, FacetValues the largest number of
+// values that are counted of one facet field.
+const (
+	MaxLimit    = 100
+	FacetValues = 50
+)
 
 // Query is a parsed query. Parse makes it from text; the filters of a URL are
 // added to Filters.
@@ -120,9 +124,10 @@ type Fragment struct {
 
 // Reason says what one field or signal contributed to a score.
 type Reason struct {
-	Source string  `json:"source"`         // a field, or a signal: "trust", "adoption", "freshness"
-	Term   string  `json:"term,omitempty"` // the term that matched in the field
-	Value  float64 `json:"value"`          // of a field: the score added; of a signal: the factor
+	Source string  `json:"source"`          // a field, or a signal: "trust", "adoption", "freshness"; "base" when there are no terms
+	Term   string  `json:"term,omitempty"`  // the term that matched in the field
+	Match  string  `json:"match,omitempty"` // how: exact, synonym, prefix, typo; whole, start: the whole query is the name or begins it
+	Value  float64 `json:"value"`           // of a field: the score added; of a signal: the factor
 }
 
 // State is what an index knows of itself.

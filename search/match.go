@@ -1,0 +1,124 @@
+package search
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+func (p *Plan) hit(f Found) Hit {
+	h := Hit{Doc: f.Doc, Score: round4(f.Score), Highlights: p.highlights(f.Doc)}
+	if p.Explain {
+		h.Explain = p.explain(f.Doc)
+	}
+	return h
+}
+
+// explain computes the score of a document again, and writes down its parts.
+func (p *Plan) explain(d Doc) []Reason {
+	var reasons []Reason
+	if len(p.Must) == 0 {
+		reasons = append(reasons, Reason{Source: "base", Value: p.Base})
+	}
+	for _, c := range p.Must {
+		for _, g := range c.Groups {
+			if leaf, ok := p.first(d, g); ok {
+				reasons = append(reasons, Reason{Source: leaf.Field, Term: c.Term, Match: leaf.Match, Value: float64(leaf.Score)})
+			}
+		}
+	}
+	if leaf, ok := p.first(d, p.Bonus); ok {
+		source := strings.TrimSuffix(leaf.Field, "_key")
+		reasons = append(reasons, Reason{Source: source, Term: leaf.Tokens[0], Match: leaf.Match, Value: float64(leaf.Score)})
+	}
+	s := SignalsOf(d, time.UnixMicro(p.Now))
+	return append(reasons,
+		Reason{Source: "trust", Value: s.Trust},
+		Reason{Source: "adoption", Value: s.Adoption},
+		Reason{Source: "freshness", Value: s.Freshness})
+}
+
+// Explained is the score that reasons add up to: the sum of the fields times
+// the product of the signals.
+func Explained(reasons []Reason) float64 {
+	text, factor := 0.0, 1.0
+	for _, r := range reasons {
+		switch r.Source {
+		case "trust", "adoption", "freshness":
+			factor *= r.Value
+		default:
+			text += r.Value
+		}
+	}
+	return round4(text * factor)
+}
+
+// first is the leaf that decides what a group is worth to a document.
+func (p *Plan) first(d Doc, g Group) (Leaf, bool) {
+	for _, leaf := range g {
+		for _, tokens := range tokensOf(d, leaf.Field) {
+			if len(leaf.spans(tokens)) > 0 {
+				return leaf, true
+			}
+		}
+	}
+	return Leaf{}, false
+}
+
+// tokensOf are the tokens of each text in a field, as Prepare makes them.
+func tokensOf(d Doc, field string) [][]token {
+	switch field {
+	case NameKey:
+		return [][]token{{{text: Key(d.Name)}}}
+	case TitleKey:
+		return [][]token{{{text: Key(d.Title)}}}
+	}
+	var all [][]token
+	for _, text := range textsOf(d, field) {
+		all = append(all, tokenize(text, tokensArePrefixed(field)))
+	}
+	return all
+}
+
+func tokensArePrefixed(field string) bool {
+	return slices.ContainsFunc(textFields, func(f textField) bool { return f.name == field && f.prefix })
+}
+
+// spans are the pieces of text that match a leaf, as byte offsets.
+func (l *Leaf) spans(tokens []token) [][2]int {
+	var spans [][2]int
+	n := len(l.Tokens)
+	for i, t := range tokens {
+		if i+n <= len(tokens) && l.matches(tokens[i:i+n]) && t.text != separatorToken {
+			spans = append(spans, [2]int{t.start, tokens[i+n-1].end})
+		}
+	}
+	return spans
+}
+
+func (l *Leaf) matches(tokens []token) bool {
+	want, have := l.Tokens[0], tokens[0].text
+	switch l.Op {
+	case Equals:
+		return have == want
+	case Prefix:
+		return strings.HasPrefix(have, want)
+	case Fuzzy:
+		return near(have, want, l.Edits)
+	}
+	for i, t := range tokens {
+		if t.text != l.Tokens[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// near tells whether two words begin with the same character and differ in at
+// most n edits.
+func near(a, b string, n int) bool {
+	if d := len(a) - len(b); a == "" || b == "" || d > 4*n || d < -4*n || cut(a, 1) != cut(b, 1) {
+		return false
+	}
+	return edits(a, b) <= n
+}

@@ -1,0 +1,298 @@
+package search
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrQuery: a Query that was not made by Parse has values out of range.
+var ErrQuery = errors.New("the query is not valid")
+
+// Plan is a Query made ready for an engine: what to look up in which field,
+// and what each match is worth. An engine looks up, adds and multiplies; it
+// decides nothing.
+//
+// A hit matches every clause of Must, none of MustNot, and all Filters, and
+// is not hidden. Its text score is the sum of Must and Bonus, or Base when
+// Must is empty; its score is Score(text, ...).
+type Plan struct {
+	Must    []Clause
+	MustNot []Clause // all leaves at once: none may match
+	Bonus   Group    // added if it matches
+	Filters []Filter // normalised as Entry.Facets
+	Base    float64
+	Sort    string
+	Limit   int
+	Explain bool
+	Now     int64   // microseconds since 1970; the same on all pages
+	After   *Cursor // nil on the first page
+	hash    string
+}
+
+// Clause is one term. It matches where at least one group does, and is worth
+// the sum of those that do.
+type Clause struct {
+	Term   string
+	Groups []Group
+}
+
+// Group is the ways in which a term can match, by falling Score; it is worth
+// the first that does.
+type Group []Leaf
+
+// Leaf is one look-up.
+type Leaf struct {
+	Field  string // as in Entry
+	Op     Op
+	Tokens []string // of a Phrase; one otherwise
+	Edits  int      // of Fuzzy: at most so many; the first character is never one of them
+	Score  int
+	Match  string // for Reason.Match
+}
+
+// Op is a kind of look-up.
+type Op int
+
+const (
+	Equals Op = iota // the token
+	Prefix           // a token that begins so
+	Fuzzy            // a token that differs in at most Edits edits; swapped neighbours are one
+	Phrase           // the tokens directly after one another
+)
+
+// How a term can match, for Reason.Match.
+const (
+	MatchExact   = "exact"
+	MatchSynonym = "synonym"
+	MatchPrefix  = "prefix"
+	MatchTypo    = "typo"
+	MatchWhole   = "whole" // the whole query is the name or title
+	MatchStart   = "start" // the whole query begins the name or title
+)
+
+// Compile makes the plan of a query. Errors are ErrQuery and ErrCursor.
+func Compile(q Query) (*Plan, error) {
+	p := &Plan{Sort: cmp.Or(q.Sort, ByRelevance), Limit: cmp.Or(q.Limit, 20), Explain: q.Explain}
+	if !slices.Contains([]string{ByRelevance, ByName, ByUpdated}, p.Sort) {
+		return nil, fmt.Errorf("%w: sort %q is not %s, %s or %s", ErrQuery, q.Sort, ByRelevance, ByName, ByUpdated)
+	}
+	if p.Limit < 1 || p.Limit > MaxLimit {
+		return nil, fmt.Errorf("%w: limit %d is not 1 to %d", ErrQuery, q.Limit, MaxLimit)
+	}
+	values := 0
+	for _, f := range q.Filters {
+		if !slices.Contains(Facets, f.Field) {
+			return nil, fmt.Errorf("%w: %q is not a field; fields are %s", ErrQuery, f.Field, strings.Join(Facets, ", "))
+		}
+		if len(f.Values) == 0 {
+			continue
+		}
+		n := Filter{Field: f.Field, Not: f.Not}
+		for _, v := range f.Values {
+			n.Values = append(n.Values, facetValue(v))
+		}
+		values += len(n.Values)
+		p.Filters = append(p.Filters, n)
+	}
+	if n := len(q.Terms) + values; n > 2*MaxTerms || utf8.RuneCountInString(q.Complete) > MaxText {
+		return nil, fmt.Errorf("%w: it has too many terms (%d)", ErrQuery, n)
+	}
+	if q.Complete != "" {
+		p.complete(q.Complete)
+	} else {
+		p.terms(q.Terms)
+	}
+	if len(p.Must) == 0 {
+		p.Base = baseScore
+	}
+	p.hash = hashQuery(q, p)
+	now := q.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	p.Now = now.UnixMicro()
+	if q.After != "" {
+		c, err := parseCursor(q.After, p)
+		if err != nil {
+			return nil, err
+		}
+		p.After, p.Now = c, c.Now
+	}
+	return p, nil
+}
+
+// query words while a plan is made of them.
+type queryWord struct {
+	text   string   // as written
+	stems  []string // of its parts
+	raw    string   // folded, without what separates the parts
+	phrase bool
+	drop   bool           // a stop word among others
+	extra  map[string]int // "stem stem": percent; synonyms and joins with neighbours
+	fuzzy  bool
+}
+
+func newQueryWord(text string, phrase bool) *queryWord {
+	return &queryWord{text: text, stems: stems(text), raw: cut(Key(text), maxWord), phrase: phrase, extra: map[string]int{}}
+}
+
+func (p *Plan) terms(terms []Term) {
+	var words []*queryWord
+	var key strings.Builder
+	for _, t := range terms {
+		w := newQueryWord(t.Text, t.Phrase)
+		if len(w.stems) == 0 {
+			continue
+		}
+		if t.Not {
+			p.MustNot = append(p.MustNot, w.clause(false))
+			continue
+		}
+		words = append(words, w)
+		key.WriteString(Key(t.Text))
+	}
+	loosen(words)
+	for _, w := range words {
+		if !w.drop {
+			p.Must = append(p.Must, w.clause(true))
+		}
+	}
+	p.bonus(key.String(), 2)
+}
+
+// complete finds names and titles that have all words, the last perhaps
+// unfinished.
+func (p *Plan) complete(text string) {
+	for _, w := range split(text) {
+		c := Clause{Term: w.raw}
+		for _, f := range textFields {
+			if f.prefix {
+				c.Groups = append(c.Groups, sorted(Group{
+					{Field: f.name, Op: Equals, Tokens: []string{stem(w.raw)}, Score: f.weight, Match: MatchExact},
+					{Field: f.name, Op: Prefix, Tokens: []string{w.raw}, Score: f.weight * percentPrefix / 100, Match: MatchPrefix},
+				}))
+			}
+		}
+		p.Must = append(p.Must, c)
+	}
+	p.bonus(Key(text), 1)
+}
+
+// bonus is for the whole query as a name or title, or the beginning of one of
+// at least least characters.
+func (p *Plan) bonus(key string, least int) {
+	if utf8.RuneCountInString(key) < least || len(p.Must) == 0 {
+		return
+	}
+	key = cut(key, 2*maxWord)
+	unit := 0
+	for _, f := range textFields {
+		unit += f.weight * len(p.Must)
+	}
+	leaf := func(field string, op Op, times int, match string) Leaf {
+		return Leaf{Field: field, Op: op, Tokens: []string{key}, Score: times * unit, Match: match}
+	}
+	p.Bonus = Group{
+		leaf(NameKey, Equals, bonusName, MatchWhole),
+		leaf(TitleKey, Equals, bonusTitle, MatchWhole),
+		leaf(NameKey, Prefix, bonusNamePrefix, MatchStart),
+		leaf(TitleKey, Prefix, bonusTitlePrefix, MatchStart),
+	}
+}
+
+// stopWords are not looked for among other words. They are indexed, and count
+// in phrases.
+var stopWords = strings.Fields("a an and are as at by for from in is it of on or the to with")
+
+// loosen finds stop words, typos, synonyms, and words that are written
+// together in documents ("jupyter hub").
+func loosen(words []*queryWord) {
+	rest := 0
+	for _, w := range words {
+		w.drop = !w.phrase && slices.Contains(stopWords, w.raw)
+		if !w.drop {
+			rest++
+		}
+	}
+	for _, w := range words {
+		w.drop = w.drop && rest > 0
+		w.fuzzy = !w.phrase && len(words) <= looseWords
+	}
+	if len(words) > looseWords {
+		return
+	}
+	for i, w := range words {
+		if w.phrase {
+			continue
+		}
+		if i+1 < len(words) && !words[i+1].phrase && !w.drop && !words[i+1].drop {
+			joined := stem(cut(w.raw+words[i+1].raw, maxWord))
+			w.extra[joined], words[i+1].extra[joined] = percentExact, percentExact
+		}
+		var run []string
+		for j := i; j < len(words) && !words[j].phrase && j-i < longestSynonym; j++ {
+			run = append(run, words[j].stems...)
+			for _, other := range synonyms()[strings.Join(run, " ")] {
+				for _, w := range words[i : j+1] {
+					if tokens := strings.Join(other, " "); w.extra[tokens] < percentSynonym {
+						w.extra[tokens] = percentSynonym
+					}
+				}
+			}
+		}
+	}
+}
+
+// clause says where and how a word may match: as written, or also loosely.
+func (w *queryWord) clause(loose bool) Clause {
+	c := Clause{Term: w.text}
+	joined := stem(w.raw)
+	letters, stemmed := utf8.RuneCountInString(w.raw), utf8.RuneCountInString(joined)
+	for _, f := range textFields {
+		var g Group
+		add := func(op Op, tokens []string, percent, edits int, match string) {
+			g = append(g, Leaf{Field: f.name, Op: op, Tokens: tokens, Edits: edits, Score: f.weight * percent / 100, Match: match})
+		}
+		if len(w.stems) > 1 {
+			add(Phrase, w.stems, percentExact, 0, MatchExact)
+		}
+		if len(w.stems) == 1 || !w.phrase {
+			add(Equals, []string{joined}, percentExact, 0, MatchExact)
+		}
+		if loose {
+			for tokens, percent := range w.extra {
+				op, match := Equals, MatchExact
+				if strings.Contains(tokens, " ") {
+					op = Phrase
+				}
+				if percent == percentSynonym {
+					match = MatchSynonym
+				}
+				add(op, strings.Fields(tokens), percent, 0, match)
+			}
+			if f.prefix && !w.phrase && letters >= 2 {
+				add(Prefix, []string{w.raw}, percentPrefix, 0, MatchPrefix)
+			}
+			if f.typos && w.fuzzy && letters >= typo1Length && stemmed >= typo1Length-1 {
+				add(Fuzzy, []string{joined}, percentTypo1, 1, MatchTypo)
+			}
+			if f.typos && w.fuzzy && letters >= typo2Length && stemmed >= typo2Length-2 {
+				add(Fuzzy, []string{joined}, percentTypo2, 2, MatchTypo)
+			}
+		}
+		c.Groups = append(c.Groups, sorted(g))
+	}
+	return c
+}
+
+func sorted(g Group) Group {
+	slices.SortFunc(g, func(a, b Leaf) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Op, b.Op), slices.Compare(a.Tokens, b.Tokens))
+	})
+	return g
+}
