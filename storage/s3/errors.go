@@ -43,28 +43,42 @@ func readError(ctx context.Context, verb, key string, err error) error {
 	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, err)
 }
 
-// writeError says the same of a write without a body error. sent tells whether
-// any of the request can have reached the server.
+// How much of a request can have reached the server.
+const (
+	reachedNothing = iota // there was no connection
+	reachedPart           // its body had not gone out completely, and can't have become an object
+	reachedAll
+)
+
+// writeError says which error of the contract the failure of a PUT is.
 //
 //	no connection                    ErrUnavailable
-//	connection lost, no answer       ErrUnknown
+//	connection lost in the body      ErrUnavailable, and errHungUp
+//	connection lost after the body   ErrUnknown
 //	412 Precondition Failed          ErrExist
-//	409, 429, 503                    ErrUnavailable, and errBusy: try again soon
+//	409, 429, 503                    ErrUnavailable, and errBusy
 //	other 4xx (keys, bucket, clock)  ErrUnavailable
 //	other 5xx                        ErrUnknown: a gateway may have passed it on
-func writeError(verb, key string, err error, sent bool) error {
+func writeError(verb, key string, err error, reached int) error {
 	kind := storage.ErrUnavailable
 	switch status := statusOf(err); {
 	case status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%w: %s %q", storage.ErrExist, verb, key)
 	case status == http.StatusConflict, status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%w: %s %q: %w: %w", storage.ErrUnavailable, verb, key, errBusy, err)
-	case status >= 500, status == 0 && sent:
+	case status == 0 && reached == reachedPart:
+		return fmt.Errorf("%w: %s %q: %w: %w", storage.ErrUnavailable, verb, key, errHungUp, err)
+	case status >= 500, status == 0 && reached == reachedAll:
 		kind = storage.ErrUnknown
 	}
 	return fmt.Errorf("%w: %s %q: %w", kind, verb, key, err)
 }
 
-// errBusy marks the answers of a server that did nothing and asks to be asked
-// again: 409 is a race with another conditional write to the same key.
-var errBusy = errors.New("the server is busy")
+var (
+	// errBusy marks the answers of a server that did nothing and asks to be
+	// asked again: 409 is a race with another conditional write of the key.
+	errBusy = errors.New("the server is busy")
+	// errHungUp marks a connection lost before the request was complete. The
+	// server may have sent an answer first that got lost with it.
+	errHungUp = errors.New("the server hung up")
+)

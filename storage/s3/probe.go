@@ -69,9 +69,7 @@ func (s *Store) probeOnce(ctx context.Context, key string) error {
 	won := 0
 	var other error
 	for i, err := range errs {
-		if errors.Is(err, storage.ErrUnknown) {
-			// A server that says 412 and hangs up while the body still comes
-			// is not always heard.
+		if err != nil && !errors.Is(err, storage.ErrExist) && unsettled(err) {
 			err = s.settle(ctx, key, ids[i], err)
 		}
 		switch {

@@ -34,7 +34,8 @@ func (s *Store) Put(ctx context.Context, key string, r io.ReadSeeker, size int64
 	}
 	for attempt := 1; ; attempt++ {
 		err := s.send(ctx, "put", key, &body{r: r, start: start, size: size}, minio.PutObjectOptions{})
-		if !errors.Is(err, errBusy) || attempt == attempts || pause(ctx, attempt) != nil {
+		again := errors.Is(err, errBusy) || errors.Is(err, errHungUp)
+		if !again || attempt == attempts || pause(ctx, attempt) != nil {
 			return err
 		}
 	}
@@ -57,7 +58,7 @@ func (s *Store) Create(ctx context.Context, key string, data []byte) error {
 	for attempt := 1; ; attempt++ {
 		err := s.createOnce(ctx, key, bytes.NewReader(data), int64(len(data)), writer)
 		again := errors.Is(err, errBusy)
-		if errors.Is(err, storage.ErrUnknown) || errors.Is(err, storage.ErrExist) {
+		if unsettled(err) {
 			if errors.Is(err, storage.ErrUnknown) {
 				lost = err
 			}
@@ -79,6 +80,13 @@ func (s *Store) Create(ctx context.Context, key string, data []byte) error {
 	}
 }
 
+// unsettled reports whether err, of a createOnce, needs a look at the object.
+// A server that hangs up in the middle may have answered 412 and not been
+// heard.
+func unsettled(err error) bool {
+	return errors.Is(err, storage.ErrUnknown) || errors.Is(err, storage.ErrExist) || errors.Is(err, errHungUp)
+}
+
 // errAbsent marks the error of settle for an object that is not there.
 var errAbsent = errors.New("and yet it is not there")
 
@@ -95,10 +103,10 @@ func (s *Store) settle(ctx context.Context, key, writer string, err error) error
 		return nil
 	case lookErr == nil:
 		return fmt.Errorf("%w: create %q", storage.ErrExist, key)
-	case errors.Is(lookErr, storage.ErrNotExist) && errors.Is(err, storage.ErrUnknown):
-		return fmt.Errorf("%w, %w", err, errAbsent)
-	case errors.Is(lookErr, storage.ErrNotExist):
+	case errors.Is(lookErr, storage.ErrNotExist) && errors.Is(err, storage.ErrExist):
 		return fmt.Errorf("%w: create %q: the server says that it exists, %w", storage.ErrUnavailable, key, errAbsent)
+	case errors.Is(lookErr, storage.ErrNotExist):
+		return fmt.Errorf("%w, %w", err, errAbsent)
 	}
 	return fmt.Errorf("%w: create %q: %v; then: %v", storage.ErrUnknown, key, err, lookErr)
 }
@@ -145,9 +153,14 @@ func (s *Store) send(ctx context.Context, verb, key string, b *body, opts minio.
 	case bodyErr != nil:
 		return fmt.Errorf("%s %q: %w", verb, key, bodyErr)
 	}
-	// A connection was there, but a body that hasn't gone out completely
-	// can't have become an object.
-	err = writeError(verb, key, err, sent.Load() && b.complete())
+	reached := reachedNothing
+	switch {
+	case sent.Load() && b.complete():
+		reached = reachedAll
+	case sent.Load():
+		reached = reachedPart
+	}
+	err = writeError(verb, key, err, reached)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w (%w)", err, ctx.Err())
 	}
