@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/minio/minio-go/v7"
@@ -82,3 +83,10 @@ var (
 	// server may have sent an answer first that got lost with it.
 	errHungUp = errors.New("the server hung up")
 )
+
+// isTimeout reports whether a server has let us wait too long, so that asking
+// again would only double that.
+func isTimeout(err error) bool {
+	var netErr net.Error
+	return errors.As(err, &netErr) && netErr.Timeout()
+}

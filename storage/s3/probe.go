@@ -90,7 +90,7 @@ func (s *Store) probeOnce(ctx context.Context, key string) error {
 		return fmt.Errorf("%w (of %d racing creates none won)", errNotAtomic, probeWriters)
 	}
 	// One that comes long after must lose, too.
-	err := s.createOnce(ctx, key, bytes.NewReader(nil), 0, rand.Text())
+	err := s.Create(ctx, key, nil)
 	if err == nil {
 		return fmt.Errorf("%w (a second create won)", errNotAtomic)
 	}

@@ -4,11 +4,12 @@
 //
 // # Requests
 //
-// A write is one PUT, sent once. The client library would repeat a PUT whose
-// answer was lost, and the winner of a conditional one would then be told 412
-// by its own repetition. Create sends a random id along as x-amz-meta-writer;
-// after a 412 or a lost answer it reads the id back and so knows whether the
-// object is its own.
+// A write is one PUT, and whether it is sent again is decided here: the client
+// library would repeat one whose answer was lost, and the winner of a
+// conditional one would then be told 412 by its own repetition. Create sends a
+// random id along as x-amz-meta-writer; after a 412 or a lost answer it reads
+// the id back and so knows whether the object is its own. Put is sent once
+// more after a lost answer.
 //
 // A body is streamed and never buffered, whatever its size.
 package s3

@@ -32,9 +32,17 @@ func (s *Store) Put(ctx context.Context, key string, r io.ReadSeeker, size int64
 	if err != nil {
 		return fmt.Errorf("put %q: %w", key, err)
 	}
+	lost := false
 	for attempt := 1; ; attempt++ {
 		err := s.send(ctx, "put", key, &body{r: r, start: start, size: size}, minio.PutObjectOptions{})
 		again := errors.Is(err, errBusy) || errors.Is(err, errHungUp)
+		if errors.Is(err, storage.ErrUnknown) && !isTimeout(err) && !lost {
+			// Once: the server may have closed a connection that was idle,
+			// and the same bytes twice do no harm.
+			again, lost = true, true
+		} else if lost && err != nil && !errors.Is(err, storage.ErrUnknown) {
+			err = fmt.Errorf("%w: put %q: an answer was lost; then: %v", storage.ErrUnknown, key, err)
+		}
 		if !again || attempt == attempts || pause(ctx, attempt) != nil {
 			return err
 		}
@@ -64,9 +72,10 @@ func (s *Store) Create(ctx context.Context, key string, data []byte) error {
 			}
 			err = s.settle(ctx, key, writer, err)
 			again = errors.Is(err, errAbsent)
-			if !again {
+			if err == nil || !again {
 				return err
 			}
+			again = !isTimeout(err)
 		}
 		if err == nil {
 			return nil
