@@ -46,11 +46,16 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sort orders problems by line, column, code and pointer, and drops repeated ones.
+// maxProblems is how many problems are told at once; nobody reads more.
+const maxProblems = 1000
+
+// Sort orders problems by line, column, code and pointer, drops repeated ones, and
+// those after the first 1,000.
 func (ps Problems) Sort() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message))
 	})
-	return slices.Compact(ps)
+	ps = slices.Compact(ps)
+	return ps[:min(len(ps), maxProblems)]
 }

@@ -57,14 +57,10 @@ func colons(data []byte, text []bool) ([]byte, Problems) {
 		end := len(m[1]) + len(m[2])
 		lines[i] = []byte(string(line[:end]) + ":" + string(line[end:]))
 		name := string(m[2])
-		p := Problem{
+		problems = append(problems, Problem{
 			Line: i + 1, Column: len(m[1]) + 1, Code: "missing-colon", Message: "the key " + name + " has no colon after it",
 			Fix: "write " + name + ":",
-		}
-		if len(m[1]) > 0 && bytes.Contains(data, []byte("interfaces:")) {
-			p.Fix += ", as in\n" + interfaceForm(name)
-		}
-		problems = append(problems, p)
+		})
 	}
 	return bytes.Join(lines, nil), problems
 }
@@ -106,7 +102,7 @@ func yamlProblem(data []byte, err error) Problem {
 	switch {
 	case strings.HasPrefix(text, "\t") || strings.HasPrefix(strings.TrimLeft(line, " \t"), "\t") || strings.HasPrefix(line, "\t"):
 		p.Fix = "indent with spaces, not with tabs"
-	case value != "" && strings.ContainsRune("@`%*&!", rune(value[0])):
+	case value != "" && strings.ContainsRune("@`%*", rune(value[0])):
 		p.Fix = "put the value in quotes: " + strconv.Quote(value)
 	case strings.HasPrefix(value, "{{") || strings.HasPrefix(value, "{%"):
 		p.Fix = "put the template in quotes: " + strconv.Quote(value)

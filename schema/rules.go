@@ -198,6 +198,9 @@ func draftOf(m map[string]any) *draft {
 				d.Extensions = map[string]rawJSON{}
 			}
 			d.Extensions[key] = encode(v)
+			if v == nil {
+				d.Extensions[key] = rawJSON("null")
+			}
 		}
 	}
 	d.simple(m)

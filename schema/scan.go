@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -17,18 +18,18 @@ const (
 )
 
 // refuse finds what makes a text not worth parsing, at a cost of one pass.
-func refuse(data []byte) *Problem {
-	if len(data) > MaxSize {
+func refuse(data []byte, most int) *Problem {
+	if len(data) > most {
 		return &Problem{
 			Line: 1, Column: 1, Code: "too-large", Fix: "leave out what the plugin can fetch when it runs",
-			Message: "the descriptor is over 1 MiB",
+			Message: fmt.Sprintf("the text is over %d MiB", most>>20),
 		}
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		line, column := lineColumn(data, i)
 		return &Problem{
 			Line: line, Column: column, Code: "nul-byte", Fix: "save the file as plain UTF-8 text",
-			Message: "the descriptor has a NUL byte, so it is no text, or text in UTF-16",
+			Message: "the text has a NUL byte, so it is no text, or text in UTF-16",
 		}
 	}
 	if !utf8.Valid(data) {
@@ -39,7 +40,7 @@ func refuse(data []byte) *Problem {
 		line, column := lineColumn(data, i)
 		return &Problem{
 			Line: line, Column: column, Code: "not-utf8", Fix: "save the file as UTF-8",
-			Message: "the descriptor is no valid UTF-8",
+			Message: "the text is no valid UTF-8",
 		}
 	}
 	return nil

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -34,6 +36,7 @@ func (p *path) String() string {
 // converter turns YAML nodes into what JSON knows: map[string]any, []any, string,
 // json.Number, bool and nil. What JSON can't say is a problem, not a guess.
 type converter struct {
+	yaml11   bool
 	problems Problems
 }
 
@@ -141,6 +144,9 @@ func (c *converter) merge(m map[string]any, value *yaml.Node, p *path, depth int
 func (c *converter) scalar(n *yaml.Node, p *path) any {
 	switch n.ShortTag() {
 	case "!!str":
+		if c.yaml11 && n.Style == 0 {
+			return plain11(n.Value)
+		}
 		return n.Value
 	case "!!null":
 		return nil
@@ -181,12 +187,43 @@ func (c *converter) float(n *yaml.Node, p *path) any {
 	if err != nil { // can't happen: f is finite
 		panic(err)
 	}
+	if !bytes.ContainsAny(b, ".e") {
+		b = append(b, ".0"...) // it was written as a float and stays one
+	}
 	return json.Number(b)
 }
 
+var base60 = regexp.MustCompile(`^[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+$`)
+
+// plain11 is what YAML 1.1 makes of a plain scalar that is a text in YAML 1.2.
+func plain11(s string) any {
+	switch strings.ToLower(s) {
+	case "yes", "on":
+		return true
+	case "no", "off":
+		return false
+	}
+	if !base60.MatchString(s) {
+		return s
+	}
+	var n int64
+	sign := int64(1)
+	if s[0] == '-' {
+		sign = -1
+	}
+	for part := range strings.SplitSeq(strings.ReplaceAll(strings.TrimLeft(s, "+-"), "_", ""), ":") {
+		digit, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || n > math.MaxInt64/61 {
+			return s
+		}
+		n = n*60 + digit
+	}
+	return json.Number(strconv.FormatInt(sign*n, 10))
+}
+
 // measure counts the nodes of a document with its aliases written out, without
-// writing them out, and up to maxNodes. cycle is an alias inside of what it means.
-func measure(n *yaml.Node, known map[*yaml.Node]int) (nodes int, cycle *yaml.Node) {
+// writing them out, and up to most. cycle is an alias inside of what it means.
+func measure(n *yaml.Node, most int, known map[*yaml.Node]int) (nodes int, cycle *yaml.Node) {
 	const open = -1
 	if n.Kind == yaml.AliasNode {
 		size, ok := known[n.Alias]
@@ -196,16 +233,16 @@ func measure(n *yaml.Node, known map[*yaml.Node]int) (nodes int, cycle *yaml.Nod
 		if ok {
 			return size, nil
 		}
-		return measure(n.Alias, known)
+		return measure(n.Alias, most, known)
 	}
 	known[n] = open
 	nodes = 1
 	for _, child := range n.Content {
-		more, cycle := measure(child, known)
+		more, cycle := measure(child, most, known)
 		if cycle != nil {
 			return 0, cycle
 		}
-		nodes = min(nodes+more, maxNodes+1)
+		nodes = min(nodes+more, most+1)
 	}
 	known[n] = nodes
 	return nodes, nil
