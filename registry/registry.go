@@ -258,6 +258,8 @@ func unavailable(err error) error {
 	switch {
 	case err == nil || errors.As(err, &known):
 		return err
+	case errors.Is(err, journal.ErrNewer):
+		return &Error{Code: ReadOnly, Detail: "this replica is read-only: " + err.Error(), Fix: "upgrade this replica"}
 	case errors.Is(err, storage.ErrUnknown):
 		return &Error{Code: OutcomeUnknown, Detail: "the storage did not confirm the change", Fix: "send the same request again: if it was made the answer says so", Err: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"context"
+
+	"appstore/schema"
+)
+
+// PackageFile is one file of a package, whichever releases bring it.
+type PackageFile struct {
+	File
+	Plugin string // that owns the package
+	Yanked bool   // no live release brings this version of the package any more (truth 6)
+	Reason string // of the newest yank, when Yanked
+}
+
+// PackageFiles lists the stored files of a package, those of the newest release first.
+// It returns an *Error with the code NotFound for a package never published here.
+func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]PackageFile, error) {
+	if err := r.movable(); err != nil {
+		return nil, err
+	}
+	var all []PackageFile
+	err := r.find(ctx, func(t tx) error {
+		all = nil
+		p := schema.Package{Ecosystem: ecosystem, Name: name}
+		owner := t.packageOwner(p)
+		if owner == "" {
+			return fail(NotFound, "check the spelling", "there is no %s package %q here", ecosystem, name)
+		}
+		seen := map[string]int{}   // file name, version -> place in all
+		live := map[string]bool{}  // version -> a live release brings it
+		why := map[string]string{} // version -> reason of the newest yanked release
+		err := t.versions(owner, nil, func(l line) bool {
+			release, ok := t.releaseAt(l.key)
+			if !ok || !visible(release, Public) {
+				return true
+			}
+			for _, f := range release.Files {
+				if !samePackage(f.Package, p) {
+					continue
+				}
+				v := f.Package.Version
+				live[v] = live[v] || release.State == Live
+				if _, ok := why[v]; !ok && release.State == Yanked {
+					why[v] = release.Reason
+				}
+				if _, ok := seen[f.Name+"\x00"+v]; !ok {
+					seen[f.Name+"\x00"+v] = len(all)
+					all = append(all, PackageFile{File: f, Plugin: owner})
+				}
+			}
+			return true
+		})
+		for i := range all {
+			if v := all[i].Package.Version; !live[v] {
+				all[i].Yanked, all[i].Reason = true, why[v]
+			}
+		}
+		return err
+	})
+	return all, err
+}
