@@ -77,8 +77,9 @@ func errorf(code, fix, format string, args ...any) error {
 	return &ruleError{code, fmt.Sprintf(format, args...), fix}
 }
 
-// at makes a Problem of an error of a rule.
-func at(err error, pointer string) Problem {
+// ProblemAt makes a Problem of an error of CheckName, ParseVersion, ParseRange or
+// another rule of this package; its line and column are not known here.
+func ProblemAt(pointer string, err error) Problem {
 	var e *ruleError
 	if errors.As(err, &e) {
 		return Problem{Pointer: pointer, Code: e.code, Message: e.message, Fix: e.fix}

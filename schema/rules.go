@@ -91,7 +91,7 @@ func (d *draft) rules() []Problem {
 	}
 	check := func(err error, pointer string) {
 		if err != nil {
-			problems = append(problems, at(err, pointer))
+			problems = append(problems, ProblemAt(pointer, err))
 		}
 	}
 	if d.Version != "" {

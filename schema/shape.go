@@ -35,7 +35,7 @@ func (v violation) problems(root any, source func(pointer string) string) []Prob
 	text, isText := value.(string)
 	if check := checks[v.def]; check != nil && isText {
 		if err := check(text); err != nil {
-			return []Problem{at(err, v.pointer)}
+			return []Problem{ProblemAt(v.pointer, err)}
 		}
 	}
 	p := Problem{Pointer: v.pointer, Code: "bad-value"}
