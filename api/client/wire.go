@@ -55,6 +55,7 @@ type Fragment struct {
 type Reason struct {
 	Source string  `json:"source"`
 	Term   string  `json:"term,omitempty"`
+	Match  string  `json:"match,omitempty"` // how the term matched: exact, synonym, prefix, typo, whole, start
 	Value  float64 `json:"value"`
 }
 
@@ -230,13 +231,15 @@ type Events struct {
 
 // Status says how the server is.
 type Status struct {
-	Version       string  `json:"version"`        // of the program
-	Store         string  `json:"store"`          // random id of the store
-	Position      uint64  `json:"position"`       // of the catalogue
-	Head          string  `json:"head"`           // sha256 of the entry at Position
-	IndexPosition uint64  `json:"index_position"` // of the search index
+	Version       string  `json:"version"`               // of the program
+	Store         string  `json:"store"`                 // random id of the store
+	Position      uint64  `json:"position"`              // of the catalogue
+	Head          string  `json:"head"`                  // sha256 of the entry at Position
+	Behind        float64 `json:"behind"`                // seconds since the journal was last read to its end
+	ReadOnly      string  `json:"read_only,omitempty"`   // why the replica only reads; "" if it writes
+	IndexPosition uint64  `json:"index_position"`        // of the search index
+	IndexDocs     int     `json:"index_docs"`            // plugins in it
+	IndexError    string  `json:"index_error,omitempty"` // why it does not answer; "" while it does
 	Plugins       int     `json:"plugins"`
 	Releases      int     `json:"releases"`
-	ReadOnly      bool    `json:"read_only"` // the journal has entries of a newer program
-	Behind        float64 `json:"behind"`    // seconds since the journal was last read to its end
 }
