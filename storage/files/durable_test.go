@@ -1,0 +1,255 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"appstore/storage"
+)
+
+// record makes s tell what it asks of the disk, in order, with paths relative
+// to dir and the names of temporary files left out.
+func record(s *Store, dir string) *[]string {
+	var calls []string
+	name := func(path string) string {
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return path
+		}
+		if within(s.temp, path) {
+			return "temp"
+		}
+		return rel
+	}
+	real := s.disk
+	s.disk = disk{
+		sync: func(f *os.File) error {
+			calls = append(calls, "sync "+name(f.Name()))
+			return real.sync(f)
+		},
+		link: func(from, to string) error {
+			calls = append(calls, "link "+name(from)+" "+name(to))
+			return real.link(from, to)
+		},
+		rename: func(from, to string) error {
+			calls = append(calls, "rename "+name(from)+" "+name(to))
+			return real.rename(from, to)
+		},
+	}
+	return &calls
+}
+
+func TestWritesAreDurable(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	calls := record(s, dir)
+	for _, test := range []struct {
+		name string
+		do   func() error
+		want []string
+	}{
+		{
+			"create in new folders",
+			func() error { return s.Create(t.Context(), "a/b/1", []byte("x")) },
+			[]string{"sync temp", "sync objects", "sync objects/a", "link temp objects/a/b/1", "sync objects/a/b"},
+		},
+		{
+			"create in a known folder",
+			func() error { return s.Create(t.Context(), "a/b/2", []byte("x")) },
+			[]string{"sync temp", "link temp objects/a/b/2", "sync objects/a/b"},
+		},
+		{
+			"put in a known folder",
+			func() error { return s.Put(t.Context(), "a/b/2", strings.NewReader("y"), 1) },
+			[]string{"sync temp", "rename temp objects/a/b/2", "sync objects/a/b"},
+		},
+		{
+			"put in a new folder",
+			func() error { return s.Put(t.Context(), "a/c/1", strings.NewReader("y"), 1) },
+			[]string{"sync temp", "sync objects/a", "rename temp objects/a/c/1", "sync objects/a/c"},
+		},
+		{
+			"delete",
+			func() error { return s.Delete(t.Context(), "a/b/1") },
+			[]string{"sync objects/a/b"},
+		},
+	} {
+		*calls = nil
+		if err := test.do(); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		if !slices.Equal(*calls, test.want) {
+			t.Errorf("%s:\ngot  %q\nwant %q", test.name, *calls, test.want)
+		}
+	}
+
+	// A folder that is there may have been made a moment before a crash: a
+	// process fsyncs it into its parent before it relies on it.
+	s.Close()
+	s = open(t, dir)
+	calls = record(s, dir)
+	if err := s.Create(t.Context(), "a/b/3", nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"sync temp", "sync objects", "sync objects/a", "link temp objects/a/b/3", "sync objects/a/b"}
+	if !slices.Equal(*calls, want) {
+		t.Errorf("after opening again:\ngot  %q\nwant %q", *calls, want)
+	}
+}
+
+// failOnce lets the nth fsync from now fail, and counts how often each file
+// was fsynced.
+func failOnce(s *Store, n int) map[string]int {
+	count := map[string]int{}
+	real := s.disk.sync
+	s.disk.sync = func(f *os.File) error {
+		count[f.Name()]++
+		if n--; n == 0 {
+			return &os.PathError{Op: "sync", Path: f.Name(), Err: syscall.EIO}
+		}
+		return real(f)
+	}
+	return count
+}
+
+func TestFailedFsync(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		n      int
+		want   error
+		exists bool
+		broken bool // whether the store takes no more writes
+	}{
+		{"of the file", 1, storage.ErrUnavailable, false, false},
+		{"of the parent of a new folder", 2, storage.ErrUnavailable, false, true},
+		{"of the folder", 3, storage.ErrUnknown, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			count := failOnce(s, test.n)
+			err := s.Create(t.Context(), "a/1", []byte("x"))
+			if !errors.Is(err, test.want) || !errors.Is(err, syscall.EIO) {
+				t.Fatalf("error %v, want %v", err, test.want)
+			}
+			if left, _ := os.ReadDir(s.temp); len(left) > 0 {
+				t.Errorf("left in temp: %v", left)
+			}
+			r, _, err := s.Get(t.Context(), "a/1", storage.Read{})
+			if exists := err == nil; exists != test.exists {
+				t.Errorf("the object exists: %v, want %v", exists, test.exists)
+			}
+			if r != nil {
+				r.Close()
+			}
+			err = s.Create(t.Context(), "a/2", []byte("x"))
+			if test.broken != errors.Is(err, storage.ErrUnavailable) || !test.broken && err != nil {
+				t.Errorf("the next write: %v", err)
+			}
+			if !test.broken {
+				return
+			}
+			for name, n := range count {
+				if n > 1 && !within(s.temp, name) {
+					t.Errorf("%s was fsynced %d times", name, n)
+				}
+			}
+			if err := s.Delete(t.Context(), "a/1"); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("delete: %v", err)
+			}
+		})
+	}
+}
+
+// TestTracedWrites lets strace watch a process that writes, and checks what
+// the kernel was asked for.
+func TestTracedWrites(t *testing.T) {
+	if dir := os.Getenv("APPSTORE_TEST_TRACED_DIR"); dir != "" {
+		s := open(t, dir)
+		for i := range 5 {
+			if err := s.Create(t.Context(), fmt.Sprintf("c/%d/k", i), []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Put(t.Context(), "p/k", bytes.NewReader([]byte("x")), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace here: that writes are fsynced is checked by TestWritesAreDurable only")
+	}
+	log, dir := filepath.Join(t.TempDir(), "log"), t.TempDir()
+	cmd := exec.Command(strace, "-f", "-y", "-o", log, "-e", "trace=fsync,linkat,rename,renameat,renameat2,mkdirat,mkdir",
+		os.Args[0], "-test.run=^TestTracedWrites$")
+	cmd.Env = append(os.Environ(), "APPSTORE_TEST_TRACED_DIR="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "ptrace") {
+			t.Skipf("strace may not watch here: %s", out)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTrace(t, string(text), filepath.Join(dir, "objects"))
+}
+
+var (
+	traceSync  = regexp.MustCompile(`fsync\(\d+<([^>]*)>`)
+	tracePlace = regexp.MustCompile(`(?:linkat|renameat2?|rename)\((?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]*)", (?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]*)"`)
+	traceMkdir = regexp.MustCompile(`mkdir(?:at)?\((?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]*)"[^=]*= 0`)
+)
+
+// checkTrace checks the order of calls: a file is fsynced before it is placed,
+// its folder after that and before the next write, and a new folder's parent
+// before anything is placed in it.
+func checkTrace(t *testing.T, trace, objects string) {
+	synced := map[string]bool{} // files and folders with nothing unsynced
+	pending := ""               // the folder that the last placement changed
+	placed := 0
+	for line := range strings.Lines(trace) {
+		if m := traceMkdir.FindStringSubmatch(line); m != nil && within(objects, m[1]) {
+			synced[filepath.Dir(m[1])] = false
+		}
+		if m := traceSync.FindStringSubmatch(line); m != nil {
+			synced[m[1]] = true
+			if m[1] == pending {
+				pending = ""
+			}
+		}
+		m := tracePlace.FindStringSubmatch(line)
+		if m == nil || !within(objects, m[2]) {
+			continue
+		}
+		placed++
+		if pending != "" {
+			t.Errorf("%s was not fsynced before the next write: %s", pending, line)
+		}
+		if !synced[m[1]] {
+			t.Errorf("the file was not fsynced: %s", line)
+		}
+		pending = filepath.Dir(m[2])
+		for dir := filepath.Dir(pending); within(objects, dir); dir = filepath.Dir(dir) {
+			if !synced[dir] {
+				t.Errorf("%s was not fsynced: %s", dir, line)
+			}
+		}
+	}
+	if pending != "" {
+		t.Errorf("%s was not fsynced after the last write", pending)
+	}
+	if placed != 10 {
+		t.Errorf("the trace shows %d writes, want 10:\n%s", placed, trace)
+	}
+}
