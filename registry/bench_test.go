@@ -1,0 +1,82 @@
+package registry
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"appstore/search/bleve"
+	"appstore/storage/files"
+)
+
+func benchReplica(b *testing.B) *Registry {
+	b.Helper()
+	dir := b.TempDir()
+	store, err := files.Open(filepath.Join(dir, "store"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	index, err := bleve.Open(filepath.Join(dir, "index"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := Open(b.Context(), Options{Store: store, Index: index, Dir: filepath.Join(dir, "a"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { r.Close(); index.Close(); store.Close() })
+	return r
+}
+
+// BenchmarkPublish: whole publishes of a descriptor, durable and searchable, by
+// as many clients; ns/op is the time between acknowledgements.
+func BenchmarkPublish(b *testing.B) {
+	for _, clients := range []int{1, 8} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			r := benchReplica(b)
+			var next atomic.Int64
+			var g sync.WaitGroup
+			b.ResetTimer()
+			for range clients {
+				g.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						if _, err := r.Publish(b.Context(), upload(plain(fmt.Sprintf("plugin-%d", i/50), fmt.Sprintf("1.0.%d", i), "A cluster"))); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			g.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "publishes/s")
+		})
+	}
+}
+
+// BenchmarkResolve among 20 plugins with 50 releases each.
+func BenchmarkResolve(b *testing.B) {
+	r := benchReplica(b)
+	var g sync.WaitGroup
+	for p := range 20 {
+		g.Go(func() {
+			for v := range 50 {
+				if _, err := r.Publish(b.Context(), upload(plain(fmt.Sprintf("plugin-%d", p), fmt.Sprintf("1.%d.0", v), "A cluster"))); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	g.Wait()
+	for _, ref := range []string{"1.25.0", "latest", "^1.2 <1.40"} {
+		b.Run(ref, func(b *testing.B) {
+			for i := range b.N {
+				if _, err := r.Resolve(b.Context(), fmt.Sprintf("plugin-%d", i%20), ref); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
