@@ -1,0 +1,25 @@
+package api
+
+import (
+	"appstore/registry"
+	"appstore/search"
+)
+
+// nobody is an index that only has to be there.
+type nobody struct{ search.Index }
+
+// RoutesOf gives the method and path of every route.
+func RoutesOf(r *registry.Registry) (all [][2]string) {
+	s, err := newServer(Options{Registry: r, Index: nobody{}})
+	if err != nil {
+		panic(err)
+	}
+	for _, route := range s.echo.Routes() {
+		if route.Method != "echo_route_not_found" {
+			all = append(all, [2]string{route.Method, route.Path})
+		}
+	}
+	return all
+}
+
+var ParseRange = parseRange
