@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -72,6 +73,9 @@ func violations(value any) []violation {
 		v.rule = lookup(data, keys[:last])
 		if last >= 2 && keys[0] == "$defs" {
 			v.def = keys[1]
+		}
+		if slices.Contains(keys, "propertyNames") { // the key breaks it, not the value
+			v.keyword, v.def = "propertyNames", ""
 		}
 		found = append(found, v)
 	}

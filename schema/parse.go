@@ -13,10 +13,21 @@ type rawJSON = json.RawMessage
 // Parse reads a descriptor. It gives the descriptor, or all that is wrong with the
 // text, in the order of the text: the descriptor is nil if and only if there are
 // problems. Descriptors are never templated: {{ }} in a text is text.
+// After the first 1,000 problems no more are told.
 func Parse(data []byte) (*Descriptor, []Problem) {
+	d, problems := parse(data)
+	if len(problems) == 0 {
+		return d, nil
+	}
+	const most = 1000
+	problems = problems.Sort()
+	return nil, problems[:min(len(problems), most)]
+}
+
+func parse(data []byte) (*Descriptor, Problems) {
 	doc, problems := Reading{}.Read(data)
 	if doc == nil {
-		return nil, problems.Sort()
+		return nil, problems
 	}
 	value := doc.Value
 	prune(value)
@@ -35,21 +46,14 @@ func Parse(data []byte) (*Descriptor, []Problem) {
 			}
 		}
 	}
-	var shape []Problem
-	for _, v := range violations(value) {
-		shape = append(shape, v.problems(value, doc.Source)...)
-	}
-	add(shape)
+	add(shapeProblems(doc))
 	m, ok := value.(map[string]any)
 	if !ok {
-		return nil, problems.Sort()
+		return nil, problems
 	}
 	d := draftOf(m)
 	add(d.rules())
-	if len(problems) > 0 {
-		return nil, problems.Sort()
-	}
-	return &d.Descriptor, nil
+	return &d.Descriptor, problems
 }
 
 // keyProblems are shown at the key and not at its value.

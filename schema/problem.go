@@ -46,16 +46,11 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// maxProblems is how many problems are told at once; nobody reads more.
-const maxProblems = 1000
-
-// Sort orders problems by line, column, code and pointer, drops repeated ones, and
-// those after the first 1,000.
+// Sort orders problems by line, column, code and pointer, and drops repeated ones.
 func (ps Problems) Sort() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message))
 	})
-	ps = slices.Compact(ps)
-	return ps[:min(len(ps), maxProblems)]
+	return slices.Compact(ps)
 }

@@ -12,9 +12,10 @@ import (
 // lines of "..." for what is left out and a key without its colon.
 
 var (
-	dotsLine = regexp.MustCompile(`^\.\.\.\s*$`)
-	wordLine = regexp.MustCompile(`^( *)([A-Za-z_][A-Za-z0-9_-]*)[ \t]*\r?\n?$`)
-	yamlLine = regexp.MustCompile(`line (\d+)`)
+	dotsLine      = regexp.MustCompile(`^\.\.\.\s*$`)
+	wordLine      = regexp.MustCompile(`^( *)([A-Za-z_][A-Za-z0-9_-]*)[ \t]*\r?\n?$`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '(.+)' referenced`)
+	yamlLine      = regexp.MustCompile(`line (\d+)`)
 )
 
 // dots takes out lines of "..." that are followed by more, so that what follows is
@@ -99,7 +100,20 @@ func yamlProblem(data []byte, err error) Problem {
 	}
 	_, value, _ := strings.Cut(text, ": ")
 	value = strings.TrimSpace(value)
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		p.Fix = "define it before, as in key: &" + m[1] + " value, or put the * in quotes"
+		if i := strings.Index(string(data), "*"+m[1]); i >= 0 {
+			p.Line, p.Column = lineColumn(data, i)
+		}
+		return p
+	}
 	switch {
+	case strings.Contains(message, "',' or ']'"):
+		p.Fix = "close the list with ], and put a comma between its entries"
+	case strings.Contains(message, "',' or '}'"):
+		p.Fix = "close the mapping with }, and put a comma between its entries"
+	case strings.Contains(message, "unexpected end of stream"):
+		p.Fix = "close the quotes"
 	case strings.HasPrefix(text, "\t") || strings.HasPrefix(strings.TrimLeft(line, " \t"), "\t") || strings.HasPrefix(line, "\t"):
 		p.Fix = "indent with spaces, not with tabs"
 	case value != "" && strings.ContainsRune("@`%*", rune(value[0])):

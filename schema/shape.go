@@ -25,6 +25,25 @@ var checks = map[string]func(string) error{
 	"sha256":      checkSHA256,
 }
 
+// shapeProblems is what the JSON Schema finds. What is in a list that is too long is
+// left for when it is short enough.
+func shapeProblems(doc *Document) []Problem {
+	found := violations(doc.Value)
+	long := map[string]bool{}
+	for _, v := range found {
+		if v.keyword == "maxItems" {
+			long[v.pointer] = true
+		}
+	}
+	var problems []Problem
+	for _, v := range found {
+		if i := strings.LastIndexByte(v.pointer, '/'); i < 0 || !long[v.pointer[:i]] {
+			problems = append(problems, v.problems(doc.Value, doc.Source)...)
+		}
+	}
+	return problems
+}
+
 // problems says in words how value breaks a rule. There is more than one only for
 // unknown and missing keys. source gives a value as it stands in the text.
 func (v violation) problems(root any, source func(pointer string) string) []Problem {
@@ -46,8 +65,9 @@ func (v violation) problems(root any, source func(pointer string) string) []Prob
 	case "additionalProperties":
 		return v.unknownKeys(value)
 	case "propertyNames":
-		p.Message = "the keys of requires are lower case names such as \"cloudlaunch\" or \"python\""
 		p.Code = "unknown-key"
+		p.Message = quote(key) + " is no name of a requirement: a lower case letter, then up to 49 lower case letters, digits or \"-\""
+		p.Fix = "write a name such as cloudlaunch or python"
 	case "required":
 		return v.missingKeys(value)
 	case "maxLength":
@@ -77,8 +97,10 @@ func (v violation) problems(root any, source func(pointer string) string) []Prob
 		p.Fix = "write one of: " + list(v.rule["enum"])
 	case "pattern", "format":
 		p.Message = fmt.Sprintf("%s is not what %s takes", quote(text), key)
-		p.Fix, _ = v.rule["patternErrorMessage"].(string)
-		p.Fix = strings.TrimSuffix(p.Fix, ".")
+		hint, _ := v.rule["patternErrorMessage"].(string)
+		if hint != "" {
+			p.Fix = "write " + strings.ToLower(hint[:1]) + strings.TrimSuffix(hint[1:], ".")
+		}
 		if v.def == "line" || v.def == "text" {
 			p.Code, p.Message = "bad-text", key+" has a control character or an invisible one that changes the direction of text"
 		}
@@ -145,7 +167,12 @@ func (v violation) wrongType(value any, source string) Problem {
 		}
 		p.Fix = "write it as\n" + interfaceForm(name)
 	default:
-		p.Message = fmt.Sprintf("%s takes %s, not %s", cmpOr(key, "a descriptor"), kinds(wants), kind(value))
+		not := kind(value)
+		if isNumber {
+			not = number.String()
+		}
+		p.Message = fmt.Sprintf("%s takes %s, not %s", cmpOr(key, "a descriptor"), kinds(wants), not)
+		p.Fix = "write " + kinds(wants)
 		switch {
 		case v.def == "backend" || v.def == "frontend":
 			p.Fix = fmt.Sprintf("write %s: {package: NAME, component: NAME}", key)
@@ -190,7 +217,11 @@ keys:
 			Pointer: v.pointer + "/" + pointerEscapes.Replace(key), Code: "unknown-key",
 			Message: "unknown key " + quote(key), Fix: "the keys here are " + strings.Join(known, ", "),
 		}
-		switch near := nearest(key, known); {
+		near := ""
+		if len(m) <= 100 { // it is a key mistyped, not another kind of text
+			near = nearest(key, known)
+		}
+		switch {
 		case near != "":
 			p.Message += "; did you mean " + quote(near) + "?"
 			p.Fix = "write " + near
