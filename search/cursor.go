@@ -34,7 +34,7 @@ func parseCursor(s string, p *Plan) (*Cursor, error) {
 	if err != nil || json.Unmarshal(data, &c) != nil {
 		return nil, ErrCursor
 	}
-	if c.Hash != p.hash || c.Name == "" || len(c.Name) > 400 || math.Abs(c.Score) > math.MaxFloat32 {
+	if c.Hash != p.Hash || c.Name == "" || len(c.Name) > 400 || math.Abs(c.Score) > math.MaxFloat32 {
 		return nil, ErrCursor
 	}
 	// Years 1 to 9999; engines count in floating point.
@@ -72,7 +72,7 @@ func (p *Plan) Result(found []Found, total int, facets map[string][]Count) *Resu
 	for i, f := range found {
 		if i == p.Limit {
 			last := r.Hits[i-1]
-			r.Next = Cursor{Hash: p.hash, Score: last.Score, Updated: last.Doc.Updated.UnixMicro(), Name: last.Doc.Name, Now: p.Now}.String()
+			r.Next = Cursor{Hash: p.Hash, Score: last.Score, Updated: last.Doc.Updated.UnixMicro(), Name: last.Doc.Name, Now: p.Now}.String()
 			break
 		}
 		r.Hits = append(r.Hits, p.hit(f))

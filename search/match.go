@@ -122,3 +122,46 @@ func near(a, b string, n int) bool {
 	}
 	return edits(a, b) <= n
 }
+
+// Evaluate is what an engine does, for one document: whether it is a hit, and
+// its score. It is the reference that searchtest holds engines against.
+func (p *Plan) Evaluate(d Doc) (score float64, hit bool) {
+	if d.Hidden || !p.filtered(d) {
+		return 0, false
+	}
+	for _, c := range p.MustNot {
+		for _, g := range c.Groups {
+			if _, ok := p.first(d, g); ok {
+				return 0, false
+			}
+		}
+	}
+	text := p.Base
+	for _, c := range p.Must {
+		sum := 0
+		for _, g := range c.Groups {
+			if leaf, ok := p.first(d, g); ok {
+				sum += leaf.Score
+			}
+		}
+		if sum == 0 {
+			return 0, false
+		}
+		text += float64(sum)
+	}
+	if leaf, ok := p.first(d, p.Bonus); ok {
+		text += float64(leaf.Score)
+	}
+	return Score(text, Prepare(d).Quality, d.Updated.UnixMicro(), p.Now), true
+}
+
+func (p *Plan) filtered(d Doc) bool {
+	facets := facetsOf(d)
+	for _, f := range p.Filters {
+		has := slices.ContainsFunc(f.Values, func(v string) bool { return slices.Contains(facets[f.Field], v) })
+		if has == f.Not {
+			return false
+		}
+	}
+	return true
+}

@@ -31,7 +31,7 @@ type Plan struct {
 	Explain bool
 	Now     int64   // microseconds since 1970; the same on all pages
 	After   *Cursor // nil on the first page
-	hash    string
+	Hash    string  // of the query and the order; the same on all pages
 }
 
 // Clause is one term. It matches where at least one group does, and is worth
@@ -110,7 +110,7 @@ func Compile(q Query) (*Plan, error) {
 	if len(p.Must) == 0 {
 		p.Base = baseScore
 	}
-	p.hash = hashQuery(q, p)
+	p.Hash = hashQuery(q, p)
 	now := q.Now
 	if now.IsZero() {
 		now = time.Now()
@@ -281,7 +281,7 @@ func (w *queryWord) clause(loose bool) Clause {
 			if f.typos && w.fuzzy && letters >= typo1Length && stemmed >= typo1Length-1 {
 				add(Fuzzy, []string{joined}, percentTypo1, 1, MatchTypo)
 			}
-			if f.typos && w.fuzzy && letters >= typo2Length && stemmed >= typo2Length-2 {
+			if f.typos && w.fuzzy && letters >= typo2Length && stemmed >= typo2Length-1 {
 				add(Fuzzy, []string{joined}, percentTypo2, 2, MatchTypo)
 			}
 		}

@@ -68,13 +68,13 @@ var trustFactors = map[string]float64{
 }
 
 // Adoption: a tenth of maxAdoption for each doubling, full at about 100,000
-// downloads. Freshness: maxFresh for what was updated now, half of that after
-// halfFresh days, never below 1.
+// downloads. Freshness: MaxFreshness for what was updated now, half of that after
+// HalfFreshness days, never below 1.
 const (
-	maxAdoption  = 0.4
-	fullAdoption = 100_000
-	maxFresh     = 0.15
-	halfFresh    = 180.0
+	maxAdoption   = 0.4
+	fullAdoption  = 100_000
+	MaxFreshness  = 0.15
+	HalfFreshness = 180.0
 )
 
 // Signals are the factors that multiply a text score.
@@ -100,14 +100,14 @@ func SignalsOf(d Doc, now time.Time) Signals {
 // Quality is what does not change with time; it is stored in the index.
 func (s Signals) Quality() float64 { return s.Trust * s.Adoption }
 
-// freshness is 1 for what is very old, 1+maxFresh for what is new; times are in
+// freshness is 1 for what is very old, 1+MaxFreshness for what is new; times are in
 // microseconds since 1970.
 func freshness(updated, now int64) float64 {
-	days := math.Max(0, float64(now-updated)/dayMicros)
-	return 1 + maxFresh/(1+days/halfFresh)
+	days := math.Max(0, float64(now-updated)/DayMicros)
+	return 1 + MaxFreshness/(1+days/HalfFreshness)
 }
 
-const dayMicros = 86_400_000_000.0
+const DayMicros = 86_400_000_000.0
 
 // Score is the one formula both engines rank by: the text score times the
 // signals, rounded to 4 significant digits so that ties are ties. It uses

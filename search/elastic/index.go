@@ -1,0 +1,257 @@
+package elastic
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"sync"
+	"time"
+
+	"appstore/search"
+
+	"github.com/elastic/go-elasticsearch/v8"
+)
+
+var _ search.Index = (*Index)(nil)
+
+// Options say where the cluster is. The zero value of all but URLs is fine.
+type Options struct {
+	URLs     []string // of nodes, such as https://es.example.org:9200
+	APIKey   string   // as Elasticsearch encodes it; needs manage and write on <Prefix>-*
+	Username string   // instead of an API key
+	Password string
+	CA       []byte       // PEM of the authorities trusted; empty means the system's
+	Prefix   string       // of the names of indexes; "" means appstore
+	Logger   *slog.Logger // told when the cluster goes down and comes back; nil means nobody
+}
+
+// Index is a search index in Elasticsearch 8. Any number of processes may use
+// one index.
+type Index struct {
+	client  *elasticsearch.BaseClient
+	log     *slog.Logger
+	alias   string // what is searched
+	circuit *circuit
+	writing chan struct{} // holds a token while this process writes
+
+	mu    sync.Mutex
+	bound string // the index that the last State saw and Put writes to; "" is unknown
+}
+
+var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
+
+// firstAnswer is how long Open waits for the cluster.
+const firstAnswer = 3 * time.Second
+
+// Open connects to a cluster. When that is down Open succeeds all the same,
+// and the index works as soon as the cluster does. Wrong options, and a key
+// that the cluster refuses, are errors.
+func Open(ctx context.Context, o Options) (*Index, error) {
+	if len(o.URLs) == 0 {
+		return nil, errors.New("elasticsearch: no URL given")
+	}
+	if o.Prefix == "" {
+		o.Prefix = "appstore"
+	}
+	if !prefixForm.MatchString(o.Prefix) {
+		return nil, fmt.Errorf("elasticsearch: index prefix %q must be lower-case letters, digits and .-_, and begin with a letter or digit", o.Prefix)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   2 * time.Second,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       time.Minute,
+		ResponseHeaderTimeout: writeTimeout,
+		ForceAttemptHTTP2:     true,
+	}
+	if len(o.CA) > 0 {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("elasticsearch: the CA file holds no PEM certificate")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	client, err := elasticsearch.NewBaseClient(elasticsearch.Config{
+		Addresses:         o.URLs,
+		APIKey:            o.APIKey,
+		Username:          o.Username,
+		Password:          o.Password,
+		Transport:         transport,
+		DisableMetaHeader: true,
+		MaxRetries:        2,
+		RetryBackoff:      func(attempt int) time.Duration { return jitter(time.Duration(attempt) * 20 * time.Millisecond) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("elasticsearch: %w", err)
+	}
+	x := &Index{
+		client:  client,
+		log:     o.Logger,
+		alias:   o.Prefix + "-" + mappingHash(),
+		writing: make(chan struct{}, 1),
+	}
+	x.circuit = newCircuit(x.probe, x.report)
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	if _, err := x.State(ctx); err != nil {
+		var answer *apiError
+		if errors.As(err, &answer) && !answer.down() && !answer.busy() {
+			x.Close()
+			return nil, fmt.Errorf("elasticsearch: %w", err)
+		}
+		x.circuit.open(err)
+	}
+	return x, nil
+}
+
+// Close ends the probe. Requests that run are not waited for.
+func (x *Index) Close() error {
+	x.circuit.close()
+	return nil
+}
+
+// probe asks the cluster for a search, which is what it must be able to do.
+// An index that is not there is made by the next State or Put.
+func (x *Index) probe(ctx context.Context) error {
+	err := x.send(ctx, readTimeout, http.MethodPost, path(x.alias, "_search"), object{"size": 0}, nil)
+	if missing(err) {
+		return nil
+	}
+	return err
+}
+
+func (x *Index) report(open bool, cause error) {
+	if open {
+		x.log.Warn("elasticsearch is down; search answers 503 until it is back", "error", cause)
+	} else {
+		x.log.Info("elasticsearch is back")
+	}
+}
+
+func (x *Index) lock(ctx context.Context) error {
+	select {
+	case x.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (x *Index) unlock() { <-x.writing }
+
+// Search implements search.Index.
+func (x *Index) Search(ctx context.Context, q search.Query) (*search.Result, error) {
+	p, err := search.Compile(q)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Hits struct {
+			Total struct {
+				Value int `json:"value"`
+			} `json:"total"`
+			Hits []struct {
+				Score  float64 `json:"_score"`
+				Source struct {
+					Doc search.Doc `json:"doc"`
+				} `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+		Aggregations map[string]struct {
+			Buckets []struct {
+				Key   string `json:"key"`
+				Count int    `json:"doc_count"`
+			} `json:"buckets"`
+		} `json:"aggregations"`
+	}
+	// The pages of one query come from one copy of the index: copies refresh
+	// at different times.
+	where := path(x.alias, "_search") + "?allow_partial_search_results=false&preference=" + p.Hash
+	if err := x.call(ctx, readTimeout, http.MethodPost, where, searchBody(p), &answer); err != nil {
+		if missing(err) {
+			x.bind("")
+			return nil, unavailable(fmt.Errorf("the index is gone and must be filled again: %w", err))
+		}
+		return nil, err
+	}
+	found := make([]search.Found, len(answer.Hits.Hits))
+	for i, h := range answer.Hits.Hits {
+		found[i] = search.Found{Doc: h.Source.Doc, Score: h.Score}
+	}
+	facets := make(map[string][]search.Count, len(search.Facets))
+	for _, field := range search.Facets {
+		counts := []search.Count{}
+		for _, b := range answer.Aggregations[field].Buckets {
+			counts = append(counts, search.Count{Value: b.Key, Count: b.Count})
+		}
+		facets[field] = counts
+	}
+	return p.Result(found, answer.Hits.Total.Value, facets), nil
+}
+
+// State implements search.Index. It makes the index if it is not there, and
+// from then on Put writes to the index whose state this is.
+func (x *Index) State(ctx context.Context) (search.State, error) {
+	var s search.State
+	name, err := x.current(ctx)
+	if err != nil {
+		return s, err
+	}
+	if s.Mark, err = x.readMark(ctx, name); err != nil {
+		return s, err
+	}
+	var answer struct {
+		Count int `json:"count"`
+	}
+	query := object{"query": object{"exists": object{"field": fieldName}}}
+	if err := x.call(ctx, readTimeout, http.MethodPost, path(name, "_count"), query, &answer); err != nil {
+		return search.State{}, gone(err)
+	}
+	s.Docs = answer.Count
+	x.bind(name)
+	return s, nil
+}
+
+func (x *Index) readMark(ctx context.Context, name string) (search.Mark, error) {
+	var answer struct {
+		Source struct {
+			Mark search.Mark `json:"mark"`
+		} `json:"_source"`
+	}
+	err := x.call(ctx, readTimeout, http.MethodGet, path(name, "_doc", markID), nil, &answer)
+	var e *apiError
+	if errors.As(err, &e) && e.Status == http.StatusNotFound && e.Type != indexNotFound {
+		err = nil // the document is not there: a new index
+	}
+	return answer.Source.Mark, gone(err)
+}
+
+// gone makes an index that vanished under a call something to try again.
+func gone(err error) error {
+	if missing(err) {
+		return unavailable(err)
+	}
+	return err
+}
+
+func (x *Index) bind(name string) {
+	x.mu.Lock()
+	x.bound = name
+	x.mu.Unlock()
+}
+
+func (x *Index) boundTo() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.bound
+}

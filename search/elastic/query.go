@@ -1,0 +1,128 @@
+package elastic
+
+import (
+	"strings"
+
+	"appstore/search"
+)
+
+// scoreScript is search.Score in Painless, operation by operation: both work
+// in IEEE 754 doubles, so both give the same number.
+const scoreScript = `
+double text = params.base > 0 ? params.base : _score;
+double days = Math.max(0.0, (double)(params.now - doc['updated'].value) / params.day);
+double x = text * doc['quality'].value * (1 + params.fresh / (1 + days / params.half));
+if (!(x > 0)) { return 0 }
+double p = 1; while (x * p < 1000) { p *= 10 }
+double q = 1; while (x / q >= 10000) { q *= 10 }
+return Math.rint(x * p / q) * q / p;
+`
+
+// searchBody is the request for a page of a plan.
+func searchBody(p *search.Plan) object {
+	byName := object{fieldName: "asc"}
+	sort := []object{{"_score": "desc"}, byName}
+	var after []any
+	switch p.Sort {
+	case search.ByName:
+		sort = []object{byName}
+	case search.ByUpdated:
+		sort = []object{{fieldUpdated: "desc"}, byName}
+		if p.After != nil {
+			after = append(after, p.After.Updated)
+		}
+	default:
+		if p.After != nil {
+			after = append(after, p.After.Score)
+		}
+	}
+	body := object{
+		"size":             p.Limit + 1,
+		"track_total_hits": true,
+		"track_scores":     true,
+		"_source":          []string{fieldDoc},
+		"sort":             sort,
+		"aggs":             facets(),
+		"query": object{"script_score": object{
+			"query": boolQuery(p),
+			"script": object{"source": scoreScript, "params": object{
+				"base": p.Base, "now": p.Now, "day": search.DayMicros,
+				"fresh": search.MaxFreshness, "half": search.HalfFreshness,
+			}},
+		}},
+	}
+	if p.After != nil {
+		body["search_after"] = append(after, p.After.Name)
+	}
+	return body
+}
+
+func facets() object {
+	aggs := object{}
+	for _, field := range search.Facets {
+		aggs[field] = object{"terms": object{
+			"field": search.FacetPrefix + field,
+			"size":  search.FacetValues,
+			"order": []object{{"_count": "desc"}, {"_key": "asc"}},
+		}}
+	}
+	return aggs
+}
+
+func boolQuery(p *search.Plan) object {
+	must, not := []object{}, []object{}
+	filter := []object{{"term": object{fieldVisible: true}}}
+	for _, f := range p.Filters {
+		terms := object{"terms": object{search.FacetPrefix + f.Field: f.Values}}
+		if f.Not {
+			not = append(not, terms)
+		} else {
+			filter = append(filter, terms)
+		}
+	}
+	for _, c := range p.MustNot {
+		for _, g := range c.Groups {
+			for _, l := range g {
+				not = append(not, leaf(l))
+			}
+		}
+	}
+	for _, c := range p.Must {
+		groups := []object{}
+		for _, g := range c.Groups {
+			groups = append(groups, best(g))
+		}
+		must = append(must, object{"bool": object{"should": groups, "minimum_should_match": 1}})
+	}
+	q := object{"filter": filter, "must": must, "must_not": not}
+	if len(p.Bonus) > 0 {
+		q["should"] = []object{best(p.Bonus)}
+		q["minimum_should_match"] = 0
+	}
+	return object{"bool": q}
+}
+
+// best is worth the best leaf that matches.
+func best(g search.Group) object {
+	leaves := []object{}
+	for _, l := range g {
+		leaves = append(leaves, object{"constant_score": object{"filter": leaf(l), "boost": l.Score}})
+	}
+	return object{"dis_max": object{"queries": leaves, "tie_breaker": 0}}
+}
+
+// leaf looks one thing up. The rewrite makes look-ups by prefix and with
+// typos complete: without it Elasticsearch stops after 50 words.
+func leaf(l search.Leaf) object {
+	switch l.Op {
+	case search.Prefix:
+		return object{"prefix": object{l.Field: object{"value": l.Tokens[0], "rewrite": "constant_score"}}}
+	case search.Fuzzy:
+		return object{"fuzzy": object{l.Field: object{
+			"value": l.Tokens[0], "fuzziness": l.Edits, "prefix_length": 1, "transpositions": true, "rewrite": "constant_score",
+		}}}
+	case search.Phrase:
+		return object{"match_phrase": object{l.Field: object{"query": strings.Join(l.Tokens, " ")}}}
+	}
+	return object{"term": object{l.Field: object{"value": l.Tokens[0]}}}
+}
