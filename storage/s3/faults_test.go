@@ -1,0 +1,372 @@
+package s3
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"appstore/storage"
+	"appstore/storage/storagetest"
+)
+
+// proxy stands between a client and the real server and does to requests what
+// rule says.
+type proxy struct {
+	server string       // host:port of the real one
+	puts   atomic.Int32 // PUTs seen
+	// rule is asked for each PUT, by its number from 1.
+	rule func(n int32, key string) fate
+}
+
+type fate int
+
+const (
+	pass      fate = iota
+	cutAnswer      // the server writes; its answer is lost
+	cutBody        // the server gets a part of the request
+	twice          // the request is passed on twice, as gateways do; the second answer counts
+	conflict       // 409, nothing passed on
+	busy           // 503, nothing passed on
+	hang           // passed on; no answer comes
+)
+
+func startProxy(t *testing.T, o Options, rule func(n int32, key string) fate) (Options, *proxy) {
+	t.Helper()
+	p := &proxy{server: strings.TrimPrefix(o.Endpoint, "http://"), rule: rule}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	o.Endpoint = server.URL
+	return o, p
+}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	what := pass
+	if r.Method == http.MethodPut {
+		what = p.rule(p.puts.Add(1), r.URL.Path)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	switch what {
+	case conflict:
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, "<Error><Code>ConditionalRequestConflict</Code></Error>")
+		return
+	case busy:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, "<Error><Code>SlowDown</Code></Error>")
+		return
+	case cutBody:
+		p.forward(r, body[:len(body)/2])
+		panic(http.ErrAbortHandler)
+	case twice:
+		p.forward(r, body)
+	}
+	answer, text, err := p.forward(r, body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	switch what {
+	case cutAnswer:
+		panic(http.ErrAbortHandler)
+	case hang:
+		<-r.Context().Done()
+		return
+	}
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(answer.StatusCode)
+	w.Write(text)
+}
+
+// forward passes a request on as it is, with the Host it was signed for.
+func (p *proxy) forward(r *http.Request, body []byte) (*http.Response, []byte, error) {
+	conn, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Host)
+	r.Header.Write(&head)
+	if r.ContentLength > 0 && r.Header.Get("Content-Length") == "" {
+		fmt.Fprintf(&head, "Content-Length: %d\r\n", r.ContentLength)
+	}
+	head.WriteString("\r\n")
+	go conn.Write(append(head.Bytes(), body...))
+	if int64(len(body)) < r.ContentLength {
+		time.Sleep(50 * time.Millisecond)
+		return nil, nil, io.ErrUnexpectedEOF
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return answer, text, err
+}
+
+// through opens a store through a proxy, without the probe.
+func through(t *testing.T, o Options, rule func(n int32, key string) fate) (*Store, *proxy) {
+	t.Helper()
+	o, p := startProxy(t, o, rule)
+	s, err := connect(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, p
+}
+
+// inTurn gives each PUT its fate; those after the last pass.
+func inTurn(fates ...fate) func(int32, string) fate {
+	return func(n int32, _ string) fate {
+		if int(n) <= len(fates) {
+			return fates[n-1]
+		}
+		return pass
+	}
+}
+
+func always(f fate) func(int32, string) fate {
+	return func(int32, string) fate { return f }
+}
+
+func TestFaults(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Repeat([]byte("data"), 5000)
+	for i, test := range []struct {
+		name   string
+		rule   func(int32, string) fate
+		there  bool // written by somebody else before
+		create error
+		put    error
+		stored bool // whether Create's bytes are there in the end
+	}{
+		{"answer lost", inTurn(cutAnswer), false, nil, nil, true},
+		{"answer lost, object exists", inTurn(cutAnswer), true, storage.ErrExist, nil, false},
+		{"all answers lost", always(cutAnswer), false, nil, storage.ErrUnknown, true},
+		{"request lost", inTurn(cutBody), false, nil, nil, true},
+		{"request lost, then answer", inTurn(cutBody, cutAnswer), false, nil, storage.ErrUnknown, true},
+		{"all requests lost", always(cutBody), false, storage.ErrUnknown, storage.ErrUnknown, false},
+		{"sent twice by a gateway", always(twice), false, nil, nil, true},
+		{"sent twice, object exists", always(twice), true, storage.ErrExist, nil, false},
+		{"conflicts", inTurn(conflict, conflict), false, nil, nil, true},
+		{"conflicts for ever", always(conflict), false, storage.ErrUnavailable, storage.ErrUnavailable, false},
+		{"busy", inTurn(busy), false, nil, nil, true},
+		{"busy for ever", always(busy), false, storage.ErrUnavailable, storage.ErrUnavailable, false},
+		{"request lost, then busy", func(n int32, _ string) fate {
+			if n == 1 {
+				return cutBody
+			}
+			return busy
+		}, false, storage.ErrUnknown, storage.ErrUnknown, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			key := fmt.Sprintf("create/%d", i)
+			if test.there {
+				if err := direct.Create(t.Context(), key, data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, _ := through(t, o, test.rule)
+			checkKind(t, "create", s.Create(t.Context(), key, data), test.create)
+			if !test.there {
+				_, _, err := direct.Get(t.Context(), key, storage.Read{})
+				if exists := err == nil; exists != test.stored {
+					t.Errorf("the object exists: %v, want %v (%v)", exists, test.stored, err)
+				}
+			}
+			s, _ = through(t, o, test.rule)
+			checkKind(t, "put", s.Put(t.Context(), "put/"+key, bytes.NewReader(data), int64(len(data))), test.put)
+		})
+	}
+}
+
+// checkKind checks that err is want, and of no other kind.
+func checkKind(t *testing.T, verb string, err, want error) {
+	t.Helper()
+	for _, kind := range []error{storage.ErrExist, storage.ErrNotExist, storage.ErrUnavailable, storage.ErrUnknown, storage.ErrInvalid} {
+		if errors.Is(err, kind) != (kind == want) {
+			t.Errorf("%s: error %v, want %v", verb, err, want)
+		}
+	}
+	if want == nil && err != nil {
+		t.Errorf("%s: %v", verb, err)
+	}
+}
+
+// TestRaceWithLostAnswers races creates whose first answers are all lost, one
+// half of them through each of two clients.
+func TestRaceWithLostAnswers(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 5 {
+		key := fmt.Sprintf("race/%d", round)
+		a, _ := through(t, o, func(n int32, _ string) fate { return []fate{cutAnswer, pass}[n%2] })
+		b, _ := through(t, o, always(cutAnswer))
+		var wg sync.WaitGroup
+		var won atomic.Int32
+		for i := range 12 {
+			wg.Go(func() {
+				s := []*Store{a, b}[i%2]
+				switch err := s.Create(t.Context(), key, []byte("the same bytes")); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, storage.ErrExist):
+					t.Errorf("create: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("round %d: %d creates have won", round, won.Load())
+		}
+		if _, _, err := direct.Get(t.Context(), key, storage.Read{}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCancelledWhileWaiting ends the context of a create that the server has
+// got and does not answer.
+func TestCancelledWhileWaiting(t *testing.T) {
+	s, _ := through(t, testOptions(t), always(hang))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err := s.Create(ctx, "k", []byte("x"))
+	if !errors.Is(err, storage.ErrUnknown) {
+		t.Errorf("error %v, want %v", err, storage.ErrUnknown)
+	}
+	if took := time.Since(began); took > 2*afterCancel {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestDown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Endpoint: "http://" + l.Addr().String(), Bucket: "appstore", AccessKey: "a", SecretKey: "s"}
+	l.Close()
+	s, err := connect(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storagetest.RunDown(t, s)
+	began := time.Now()
+	if _, err := Open(t.Context(), o); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("open: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("open took %v", took)
+	}
+}
+
+// zeros is an object of zeros that takes no memory.
+type zeros struct{ size, at int64 }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	n := min(int64(len(p)), z.size-z.at)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	clear(p[:n])
+	z.at += n
+	return int(n), nil
+}
+
+func (z *zeros) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += z.at
+	case io.SeekEnd:
+		offset += z.size
+	}
+	z.at = offset
+	return z.at, nil
+}
+
+// TestMemory puts and gets 500 MB with less than 64 MB of memory.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: the memory of large objects is not checked")
+	}
+	s, err := Open(t.Context(), testOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 500 << 20
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if err := s.Put(t.Context(), "large", &zeros{size: size}, size); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := s.Get(t.Context(), "large", storage.Read{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n, err := io.Copy(io.Discard, r)
+	if n != size || err != nil {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	// All that was ever allocated bounds what was in use at once.
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+		t.Errorf("%d MB were allocated", used>>20)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	o := testOptions(t)
+	server := httptest.NewTLSServer(&proxy{server: strings.TrimPrefix(o.Endpoint, "http://"), rule: always(pass)})
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it reports the client that does not trust it
+	o.Endpoint = server.URL
+	if _, err := Open(t.Context(), o); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("open without the CA: %v", err)
+	}
+	o.CA = filepath.Join(t.TempDir(), "ca.pem")
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(o.CA, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context(), "k", []byte("x")); err != nil {
+		t.Error(err)
+	}
+}
