@@ -40,7 +40,8 @@ type Interface struct {
 }
 
 // Component is a class or an exported name, and the package it comes from.
-// Without a package it comes with the host.
+// Without a package it comes with the host. A back end's is module.Class, or a bare
+// Class in the module of the package's name.
 type Component struct {
 	Package
 	Component string `json:"component,omitempty"`

@@ -52,6 +52,12 @@ func FuzzEncodeYAML(f *testing.F) {
 	seeds(f)
 	f.Add([]byte(`{"": " a\n\n", "b": ["\r\n", "- x", "a: b", "#", "!!str", "0o7", "1_000", "=", "<<", "\u2028", "\ufeff", "yes", "012", "1:20", ".5", "~"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		start := time.Now()
+		defer func() {
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		}()
 		for _, r := range []Reading{{}, {YAML11: true}} {
 			doc, problems := r.Read(data)
 			if doc == nil || len(problems) > 0 {

@@ -24,7 +24,7 @@ type extension struct {
 	// version's own is default_config, and Config is nil.
 	AppConfig json.RawMessage `json:"app_launch_config,omitempty"`
 	Config    json.RawMessage `json:"launch_config,omitempty"`
-	// Keys of the version whose value is '' and not null.
+	// Keys of the version whose value is an empty text and not null.
 	Blank []string `json:"blank,omitempty"`
 }
 

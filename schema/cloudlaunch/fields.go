@@ -121,7 +121,7 @@ func (f *fields) integer(key string) int {
 	return 0
 }
 
-// config reads a launch config: keys and values, or null or ” for none.
+// config reads a launch config: keys and values, or null or an empty text for none.
 func (f *fields) config(key string) json.RawMessage {
 	switch v := f.m[key].(type) {
 	case nil:

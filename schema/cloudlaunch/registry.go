@@ -23,7 +23,7 @@ type App struct {
 	DefaultVersion string          // the label of one of Versions, or ""
 	LaunchConfig   json.RawMessage // an object; nil is none. Each version's is merged over it
 	Versions       []Version
-	Blank          []string // keys whose value is '' and not null, sorted
+	Blank          []string // keys whose value is an empty text and not null, sorted
 	Line           int      // where the app starts in the file that it was read from
 }
 
