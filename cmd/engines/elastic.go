@@ -132,7 +132,7 @@ func startElasticsearch(home, dir string, configure func(config string) (string,
 		return nil, err
 	}
 	cmd := exec.Command(filepath.Join(java, "bin", "java"),
-		"-Xms4m", "-Xmx64m", "-XX:+UseSerialGC",
+		"-Xms4m", "-Xmx64m", "-XX:+UseSerialGC", "-Djava.io.tmpdir="+temp,
 		"-Dcli.name=server", "-Dcli.script="+filepath.Join(home, "bin", "elasticsearch"), "-Dcli.libs=lib/tools/server-cli",
 		"-Des.path.home="+home, "-Des.path.conf="+config, "-Des.distribution.type=zip",
 		"-cp", filepath.Join(home, "lib", "*")+":"+filepath.Join(home, "lib", "cli-launcher", "*"),

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Elasticsearch's distribution, unmodified but for the start script, is a part
@@ -46,7 +47,8 @@ func installElasticsearch(ctx context.Context, c *cache) (string, error) {
 		coordinates := strings.Join([]string{archiveGroup, archiveName, archiveVersion, "zip"}, ":")
 		cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:get",
 			"-Dmaven.repo.local="+repository, "-Dtransitive=false", "-Dartifact="+coordinates)
-		cmd.Dir = dir // away from any pom.xml
+		cmd.Dir = dir               // away from any pom.xml
+		cmd.WaitDelay = time.Second // the script's Java holds on to the output
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("mvn dependency:get %s: %w\n%s", coordinates, err, lastLines(out))
 		}

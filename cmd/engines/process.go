@@ -57,8 +57,9 @@ func (p *process) stop() {
 	<-p.exited
 }
 
-// startTimeout is how long an engine may take until it answers.
-const startTimeout = 3 * time.Minute
+// startTimeout is how long an engine may take until it answers: Elasticsearch
+// takes 20 s on an idle machine, and minutes on a busy one.
+const startTimeout = 6 * time.Minute
 
 // await asks again and again until ask succeeds.
 func (p *process) await(ctx context.Context, ask func(context.Context) error) error {

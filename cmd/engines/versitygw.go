@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 const versitygwVersion = "v1.8.0"
@@ -19,6 +20,7 @@ func installVersitygw(ctx context.Context, c *cache) (string, error) {
 		c.log.print("s3: fetching and building versitygw %s, once (2 minutes)", versitygwVersion)
 		cmd := exec.CommandContext(ctx, "go", "install", "github.com/versity/versitygw/cmd/versitygw@"+versitygwVersion)
 		cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=", "CGO_ENABLED=0")
+		cmd.WaitDelay = time.Second // the compilers hold on to the output
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go install versitygw@%s: %w\n%s", versitygwVersion, err, lastLines(out))
 		}
