@@ -101,7 +101,11 @@ func (v violation) problems(root any, source func(pointer string) string) []Prob
 		if hint != "" {
 			p.Fix = "write " + strings.ToLower(hint[:1]) + strings.TrimSuffix(hint[1:], ".")
 		}
-		if v.def == "line" || v.def == "text" {
+		switch {
+		case v.def == "line" && strings.ContainsAny(text, "\r\n"):
+			p.Code, p.Message = "bad-text", key+" is one line of text and has a line break"
+			p.Fix = "write it on one line; a text after > or | ends with a line break, one after >- does not"
+		case v.def == "line" || v.def == "text":
 			p.Code, p.Message = "bad-text", key+" has a control character or an invisible one that changes the direction of text"
 		}
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":

@@ -127,6 +127,18 @@ func (v Version) Compare(w Version) int { return v.semver().Compare(w.semver()) 
 // Prerelease reports whether v has a pre-release part, as 1.0.0-beta.1 has.
 func (v Version) Prerelease() bool { return v.pre != "" }
 
+// numeric reads an identifier that has digits only; ParseVersion made sure that it
+// fits.
+func numeric(id string) (n uint64, ok bool) {
+	for _, c := range []byte(id) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
 // Key encodes v such that bytes.Compare of two keys is Compare of the versions.
 //
 // The three numbers have 8 bytes each, big endian. A release ends with 0xff. A
@@ -141,7 +153,7 @@ func (v Version) Key() []byte {
 		return append(b, 0xff)
 	}
 	for _, id := range strings.Split(v.pre, ".") {
-		if n, err := strconv.ParseUint(id, 10, 64); err == nil {
+		if n, ok := numeric(id); ok {
 			b = binary.BigEndian.AppendUint64(append(b, 0x01), n)
 		} else {
 			b = append(append(append(b, 0x02), id...), 0x00)
