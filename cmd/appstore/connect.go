@@ -75,3 +75,12 @@ func splitRef(arg string) (name, ref string, err error) {
 	}
 	return name, ref, nil
 }
+
+// link is a link of an answer as a whole address: a server that was not told
+// its public address gives paths.
+func (a *app) link(s string) string {
+	if strings.HasPrefix(s, "/") {
+		return a.server.url + s
+	}
+	return plain(s)
+}

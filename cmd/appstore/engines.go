@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"appstore/search"
 	"appstore/search/bleve"
+	"appstore/search/elastic"
 	"appstore/storage"
 	"appstore/storage/files"
 	"appstore/storage/s3"
@@ -32,11 +34,32 @@ func (c *config) openStore(ctx context.Context) (store storage.Store, closer fun
 	return s, s.Close, nil
 }
 
-// openIndex opens the search index that the settings name.
+// openIndex opens the search index that the settings name. Elasticsearch need
+// not answer yet.
 func (c *config) openIndex(ctx context.Context, log *slog.Logger) (search.Index, error) {
+	if len(c.elasticURLs) > 0 {
+		return c.openElastic(ctx, log)
+	}
 	index, err := bleve.Open(filepath.Join(c.data, "bleve"))
 	if err != nil {
 		return nil, fmt.Errorf("%w (a search index can be deleted: it is made anew)", err)
+	}
+	return index, nil
+}
+
+func (c *config) openElastic(ctx context.Context, log *slog.Logger) (search.Index, error) {
+	var ca []byte
+	if c.elasticCA != "" {
+		var err error
+		if ca, err = os.ReadFile(c.elasticCA); err != nil {
+			return nil, usagef("%s: %v", c.name("elasticsearch-ca"), err)
+		}
+	}
+	index, err := elastic.Open(ctx, elastic.Options{
+		URLs: c.elasticURLs, APIKey: c.elasticKey, CA: ca, Prefix: c.elasticIndex, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (settings: --elasticsearch-...)", err)
 	}
 	return index, nil
 }

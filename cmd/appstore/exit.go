@@ -106,7 +106,8 @@ func (a *app) complain(err error) {
 	}
 	a.note("appstore: %v", err)
 	var answer *client.Error
-	if errors.As(err, &answer) {
+	// Of a query there is one problem, and the text above tells it.
+	if errors.As(err, &answer) && answer.Code != "query-syntax" {
 		for _, p := range answer.Problems {
 			a.note("  %s", problemLine("", p))
 		}

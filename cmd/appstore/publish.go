@@ -54,14 +54,14 @@ outcome is unknown can just be repeated.`,
 			}
 			what := published.Name + "@" + published.Version
 			if !published.Created {
-				a.say("%s was published already, with the same content: %s", what, published.Page)
+				a.say("%s was published already, with the same content: %s", what, a.link(published.Page))
 				return nil
 			}
 			total := int64(len(data))
 			for _, f := range files {
 				total += f.Size
 			}
-			a.say("Published %s (%s, %s): %s", what, count(len(files)+1, "file", "files"), size(total), published.Page)
+			a.say("Published %s (%s, %s): %s", what, count(len(files)+1, "file", "files"), size(total), a.link(published.Page))
 			if !published.Searchable {
 				a.note("Search will find it in a moment.")
 			}

@@ -119,7 +119,7 @@ func (a *app) printRelease(r *client.Release) {
 	}
 	row("Published", r.Published.Format("2006-01-02 15:04 MST"))
 	row("Digest", r.Digest)
-	row("Page", r.Page)
+	row("Page", a.link(r.Page))
 	table(a.out, rows)
 	if len(r.Files) > 0 {
 		a.say("\nFiles:")
