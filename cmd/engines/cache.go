@@ -16,8 +16,12 @@ import (
 
 // cache is the folder that fetched engines are kept in.
 type cache struct {
-	log *progress
-	mu  sync.Mutex // of the goroutines; a file lock keeps other processes away
+	log     *progress
+	elastic struct {
+		once sync.Once
+		home string
+		err  error
+	}
 }
 
 // cacheDir is outside the tree, and for root outside its home, which the user

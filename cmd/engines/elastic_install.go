@@ -29,12 +29,16 @@ const (
 	javaHomePattern = `(?m)^\s*java\.home = (.*)$`
 )
 
-// installElasticsearch fetches the archive, takes Elasticsearch out of it and
-// throws the rest away.
+// installElasticsearch is called for both Elasticsearches at the same time, and
+// does the work, or fails, once.
 func installElasticsearch(ctx context.Context, c *cache) (string, error) {
-	// The two Elasticsearches of one process come here together.
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.elastic.once.Do(func() { c.elastic.home, c.elastic.err = fetchElasticsearch(ctx, c) })
+	return c.elastic.home, c.elastic.err
+}
+
+// fetchElasticsearch fetches the archive, takes Elasticsearch out of it and
+// throws the rest away.
+func fetchElasticsearch(ctx context.Context, c *cache) (string, error) {
 	if err := needJava(ctx, c.log); err != nil {
 		return "", err
 	}
@@ -50,7 +54,8 @@ func installElasticsearch(ctx context.Context, c *cache) (string, error) {
 		cmd.Dir = dir               // away from any pom.xml
 		cmd.WaitDelay = time.Second // the script's Java holds on to the output
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("mvn dependency:get %s: %w\n%s", coordinates, err, lastLines(out))
+			reason, _, _ := bytes.Cut(out, []byte("\n[ERROR] \n")) // general advice follows
+			return fmt.Errorf("mvn dependency:get %s (is there a network?): %w\n%s", coordinates, err, lastLines(reason))
 		}
 		archive := filepath.Join(repository, strings.ReplaceAll(archiveGroup, ".", "/"), archiveName, archiveVersion,
 			archiveName+"-"+archiveVersion+".zip")

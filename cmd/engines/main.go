@@ -200,15 +200,16 @@ func startAll(wanted []engine, dir string, require bool, signals <-chan os.Signa
 			waiting = false
 		}
 	}
+	var missing []string
 	for i, e := range wanted {
 		env = append(env, envs[i]...)
 		if errs[i] != nil && signalled == 0 {
 			log.print("%s: NOT AVAILABLE, what needs it is not checked: %v", e.name, errs[i])
-			err = errors.Join(err, fmt.Errorf("%s: %w", e.name, errs[i]))
+			missing = append(missing, e.name)
 		}
 	}
-	if !require {
-		err = nil
+	if require && missing != nil {
+		err = fmt.Errorf("required, and not available: %s", strings.Join(missing, ", "))
 	}
 	return env, stop, signalled, err
 }

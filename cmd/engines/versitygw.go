@@ -22,7 +22,7 @@ func installVersitygw(ctx context.Context, c *cache) (string, error) {
 		cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=", "CGO_ENABLED=0")
 		cmd.WaitDelay = time.Second // the compilers hold on to the output
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go install versitygw@%s: %w\n%s", versitygwVersion, err, lastLines(out))
+			return fmt.Errorf("go install versitygw@%s (is there a network?): %w\n%s", versitygwVersion, err, lastLines(out))
 		}
 		return nil
 	})
