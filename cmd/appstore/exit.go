@@ -79,8 +79,8 @@ func exitCode(err error) int {
 	case errors.As(err, &answer):
 		switch answer.Status {
 		case http.StatusNotFound:
-			if answer.Code == "" {
-				return exitUnavailable // not an AppStore
+			if notThere(answer) {
+				return exitUnavailable
 			}
 			return exitNotFound
 		case http.StatusConflict:
@@ -93,6 +93,10 @@ func exitCode(err error) int {
 	}
 	return exitFailed
 }
+
+// notThere tells an answer of something that is no AppStore, or of an address
+// beside its own.
+func notThere(e *client.Error) bool { return e.Code == "" || e.Code == "unknown-route" }
 
 // complain writes an error, and what to do about it.
 func (a *app) complain(err error) {
@@ -132,6 +136,8 @@ func (a *app) hint(err error) string {
 			return "Start one with `appstore serve`, or say where it is: --url or APPSTORE_URL."
 		}
 		return "Is it running, and is this its address? --url and APPSTORE_URL say where to look."
+	case errors.As(err, &answer) && notThere(answer):
+		return "Is " + a.server.url + " the address of an AppStore? --url and APPSTORE_URL say where to look."
 	case errors.As(err, &answer) && answer.Status == http.StatusUnauthorized:
 		if a.server.url == defaultURL {
 			return "The server keeps its token in its data folder:\n" +
