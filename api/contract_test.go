@@ -74,7 +74,11 @@ func (c *checking) check(r *http.Request, res *http.Response, body []byte) error
 	if res.Header.Get("X-Request-Id") == "" {
 		return fmt.Errorf("it has no X-Request-Id")
 	}
-	path, item := match(c.spec, strings.TrimPrefix(r.URL.EscapedPath(), testPrefix))
+	asked := strings.TrimPrefix(r.URL.EscapedPath(), testPrefix)
+	if asked == "" {
+		asked = "/"
+	}
+	path, item := match(c.spec, asked)
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet

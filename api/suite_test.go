@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,25 @@ type place struct {
 	client *client.Client
 	reg    *registry.Registry
 	token  atomic.Pointer[string]
-	log    *bytes.Buffer
+	log    *lockedBuffer
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // everyPair runs a test over the embedded engines, and over real S3 and
@@ -63,6 +82,21 @@ func embedded(t testing.TB) *place {
 	}
 	t.Cleanup(func() { store.Close() })
 	return serve(t, store, openBleve(t), "")
+}
+
+// prefixed is an embedded server whose public URL has a path; its client uses
+// that.
+func prefixed(t testing.TB) *place {
+	t.Helper()
+	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	p := serve(t, store, openBleve(t), "SELF"+testPrefix+"/")
+	p.client = client.New(p.url+testPrefix+"/", testToken)
+	p.client.HTTP = p.http
+	return p
 }
 
 func openBleve(t testing.TB) search.Index {
@@ -115,14 +149,14 @@ func real(t *testing.T) (storage.Store, search.Index) {
 // a prefix.
 func serve(t testing.TB, store storage.Store, index search.Index, public string) *place {
 	t.Helper()
-	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, nil))
+	log := &lockedBuffer{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
 	reg, err := registry.Open(context.Background(), registry.Options{Store: store, Index: index, Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { reg.Close() })
-	p := &place{t: t, reg: reg, log: &log}
+	p := &place{t: t, reg: reg, log: log}
 	first := testToken
 	p.token.Store(&first)
 	srv := httptest.NewUnstartedServer(nil)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"appstore/api/client"
 )
@@ -51,6 +52,9 @@ type sort struct {
 	Current bool
 }
 
+// unmarked takes Markdown's marks out of an excerpt.
+var unmarked = strings.NewReplacer("**", "", "__", "", "`", "", "#", "")
+
 type hit struct {
 	client.Hit
 	Link    string
@@ -72,7 +76,10 @@ func (p *Pages) Search(s Search) ([]byte, error) {
 	for _, h := range s.Found.Items {
 		one := hit{Hit: h, Link: p.at("/plugins/"+url.PathEscape(h.ID), nil)}
 		if h.Highlights["title"] == nil && h.Highlights["name"] == nil && h.Highlights["summary"] == nil {
-			one.Excerpt = h.Highlights["description"]
+			for _, f := range h.Highlights["description"] {
+				f.Text = unmarked.Replace(f.Text)
+				one.Excerpt = append(one.Excerpt, f)
+			}
 		}
 		v.Hits = append(v.Hits, one)
 	}

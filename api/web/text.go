@@ -26,6 +26,7 @@ var functions = template.FuncMap{
 	"picture":  picture,
 	"marked":   marked,
 	"host":     host,
+	"person":   person,
 	"plural": func(n int, one, many string) string {
 		if n == 1 {
 			return "1 " + one
@@ -73,6 +74,14 @@ func picture(address string) string {
 		return address
 	}
 	return ""
+}
+
+// person is a maintainer without the address.
+func person(s string) string {
+	if name, _, found := strings.Cut(s, " <"); found && name != "" {
+		return name
+	}
+	return s
 }
 
 // host is the part of a link that people recognise.
