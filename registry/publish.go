@@ -29,7 +29,7 @@ const (
 
 // Upload is a release to be published.
 type Upload struct {
-	Descriptor []byte // at most schema.MaxDescriptor bytes
+	Descriptor []byte // at most schema.MaxSize bytes
 	// Next gives the next file, and io.EOF after the last; nil means no files.
 	// Each content is read to its end before Next is called again.
 	Next func() (name string, content io.Reader, err error)

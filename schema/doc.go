@@ -8,7 +8,7 @@
 // first three refuse a text before it costs anything:
 //
 //  1. size, NUL bytes and UTF-8; nesting that the YAML parser should not meet;
-//  2. YAML (go.yaml.in/yaml/v3), one document; two repairs for the form that
+//  2. YAML (gopkg.in/yaml.v3), one document; two repairs for the form that
 //     CloudLaunch's issue 118 sketches ("..." lines, a key without its colon), told
 //     as problems, so that the rest of the text is checked too;
 //  3. the number of values with aliases written out, counted without doing so;
