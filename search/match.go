@@ -16,18 +16,19 @@ func (p *Plan) hit(f Found) Hit {
 
 // explain computes the score of a document again, and writes down its parts.
 func (p *Plan) explain(d Doc) []Reason {
+	sub := subject{doc: d}
 	var reasons []Reason
 	if len(p.Must) == 0 {
 		reasons = append(reasons, Reason{Source: "base", Value: p.Base})
 	}
 	for _, c := range p.Must {
 		for _, g := range c.Groups {
-			if leaf, ok := p.first(d, g); ok {
+			if leaf, ok := sub.first(g); ok {
 				reasons = append(reasons, Reason{Source: leaf.Field, Term: c.Term, Match: leaf.Match, Value: float64(leaf.Score)})
 			}
 		}
 	}
-	if leaf, ok := p.first(d, p.Bonus); ok {
+	if leaf, ok := sub.first(p.Bonus); ok {
 		source := strings.TrimSuffix(leaf.Field, "_key")
 		reasons = append(reasons, Reason{Source: source, Term: leaf.Tokens[0], Match: leaf.Match, Value: float64(leaf.Score)})
 	}
@@ -53,10 +54,16 @@ func Explained(reasons []Reason) float64 {
 	return round4(text * factor)
 }
 
-// first is the leaf that decides what a group is worth to a document.
-func (p *Plan) first(d Doc, g Group) (Leaf, bool) {
+// subject is a document while leaves are looked up in it.
+type subject struct {
+	doc    Doc
+	tokens map[string][][]token // by field, as far as they were asked for
+}
+
+// first is the leaf that decides what a group is worth.
+func (s *subject) first(g Group) (Leaf, bool) {
 	for _, leaf := range g {
-		for _, tokens := range tokensOf(d, leaf.Field) {
+		for _, tokens := range s.tokensOf(leaf.Field) {
 			if len(leaf.spans(tokens)) > 0 {
 				return leaf, true
 			}
@@ -66,17 +73,24 @@ func (p *Plan) first(d Doc, g Group) (Leaf, bool) {
 }
 
 // tokensOf are the tokens of each text in a field, as Prepare makes them.
-func tokensOf(d Doc, field string) [][]token {
-	switch field {
-	case NameKey:
-		return [][]token{{{text: Key(d.Name)}}}
-	case TitleKey:
-		return [][]token{{{text: Key(d.Title)}}}
+func (s *subject) tokensOf(field string) [][]token {
+	if all, ok := s.tokens[field]; ok {
+		return all
 	}
 	var all [][]token
-	for _, text := range textsOf(d, field) {
+	switch field {
+	case NameKey:
+		all = [][]token{{{text: Key(s.doc.Name)}}}
+	case TitleKey:
+		all = [][]token{{{text: Key(s.doc.Title)}}}
+	}
+	for _, text := range textsOf(s.doc, field) {
 		all = append(all, tokenize(text, tokensArePrefixed(field)))
 	}
+	if s.tokens == nil {
+		s.tokens = map[string][][]token{}
+	}
+	s.tokens[field] = all
 	return all
 }
 
@@ -129,9 +143,10 @@ func (p *Plan) Evaluate(d Doc) (score float64, hit bool) {
 	if d.Hidden || !p.filtered(d) {
 		return 0, false
 	}
+	sub := subject{doc: d}
 	for _, c := range p.MustNot {
 		for _, g := range c.Groups {
-			if _, ok := p.first(d, g); ok {
+			if _, ok := sub.first(g); ok {
 				return 0, false
 			}
 		}
@@ -140,7 +155,7 @@ func (p *Plan) Evaluate(d Doc) (score float64, hit bool) {
 	for _, c := range p.Must {
 		sum := 0
 		for _, g := range c.Groups {
-			if leaf, ok := p.first(d, g); ok {
+			if leaf, ok := sub.first(g); ok {
 				sum += leaf.Score
 			}
 		}
@@ -149,7 +164,7 @@ func (p *Plan) Evaluate(d Doc) (score float64, hit bool) {
 		}
 		text += float64(sum)
 	}
-	if leaf, ok := p.first(d, p.Bonus); ok {
+	if leaf, ok := sub.first(p.Bonus); ok {
 		text += float64(leaf.Score)
 	}
 	return Score(text, Prepare(d).Quality, d.Updated.UnixMicro(), p.Now), true

@@ -164,17 +164,13 @@ func fold(s string) string {
 		return strings.ToLower(s)
 	}
 	var b strings.Builder
-	n := 0
 	for _, r := range norm.NFKD.String(strings.ToLower(norm.NFKC.String(s))) {
-		if unicode.IsMark(r) || !wordRune(r) && r != '+' && r != '#' {
-			continue
+		accent := r >= 0x300 && r <= 0x36F
+		if !accent && (wordRune(r) || r == '+' || r == '#') {
+			b.WriteRune(unicode.ToLower(r))
 		}
-		if n++; n > maxWord {
-			break
-		}
-		b.WriteRune(unicode.ToLower(r))
 	}
-	return b.String()
+	return cut(norm.NFC.String(b.String()), maxWord)
 }
 
 // Key is a whole name or title as one token, for exact matches: the words

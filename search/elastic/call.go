@@ -14,7 +14,7 @@ import (
 
 // How long one request may take before the cluster counts as down.
 const (
-	readTimeout  = 5 * time.Second
+	readTimeout  = 10 * time.Second // a cold server needs some
 	writeTimeout = 30 * time.Second
 )
 

@@ -6,7 +6,7 @@
 //
 //   - queries.txt holds queries and what people expect of them, over a made
 //     catalogue (catalogue.json) and over CloudLaunch's real one.
-//   - Every answer, to those queries, to hostile ones and to 300 random ones,
+//   - Every answer, to those queries, to hostile ones and to 200 random ones,
 //     is held against a reference that asks search.Plan.Evaluate about each
 //     document: the same hits, order, scores, total and facets. Two engines
 //     that pass answer alike to the last digit.

@@ -96,14 +96,14 @@ func count(found []search.Found) map[string][]search.Count {
 	return out
 }
 
-// testRandom asks 300 random questions, with typos, phrases, filters and
+// testRandom asks 200 random questions, with typos, phrases, filters and
 // minus, and holds the answers against the reference.
 func testRandom(t *testing.T, open Opener) {
 	x := open(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	docs := append(Catalogue(), Generate(300, 7)...)
+	docs := append(Catalogue(), Generate(150, 7)...)
 	fill(t, x, docs)
-	for range 300 {
+	for range 200 {
 		q := randomQuery(rnd, docs)
 		agree(t, x, docs, q)
 		if t.Failed() {
