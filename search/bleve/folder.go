@@ -26,8 +26,9 @@ const currentFile = "current"
 
 var generationName = regexp.MustCompile(`^[0-9a-f]{12}-[0-9a-z]+$`)
 
-// runtime settings of bleve: don't wait for a lock that another process has.
-var settings = map[string]any{"bolt_timeout": "1s"}
+// settings of bleve: don't wait for a lock that another process has. Each call
+// makes a new map, as bleve writes the path of the folder into it.
+func settings() map[string]any { return map[string]any{"bolt_timeout": "1s"} }
 
 type generation struct {
 	path  string
@@ -72,7 +73,7 @@ func open(path string) (gen *generation, err error) {
 			gen, err = nil, fmt.Errorf("search index: %s is damaged: %v", path, r)
 		}
 	}()
-	index, err := bleve.OpenUsing(path, settings)
+	index, err := bleve.OpenUsing(path, settings())
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func open(path string) (gen *generation, err error) {
 
 func create(dir string) (*generation, error) {
 	path := filepath.Join(dir, mappingHash()+"-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-	index, err := bleve.NewUsing(path, newMapping(), bleve.Config.DefaultIndexType, bleve.Config.DefaultKVStore, settings)
+	index, err := bleve.NewUsing(path, newMapping(), bleve.Config.DefaultIndexType, bleve.Config.DefaultKVStore, settings())
 	if err != nil {
 		return nil, fmt.Errorf("search index: %w", err)
 	}
