@@ -27,27 +27,42 @@ type place struct {
 	store storage.Store
 	index search.Index
 	dir   string
+	pair  pair
 }
+
+// pair makes the stores and indexes that a test runs on.
+type pair struct {
+	store func(t *testing.T, dir string) storage.Store
+	index func(t *testing.T, dir string) search.Index
+}
+
+// embedded is the pair that needs nothing; engines_test.go has the real one.
+var embedded = pair{
+	store: func(t *testing.T, dir string) storage.Store {
+		s, err := files.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	},
+	index: func(t *testing.T, dir string) search.Index {
+		x, err := bleve.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { x.Close() })
+		return x
+	},
+}
+
+// current is the pair that the truths are tested on now.
+var current = embedded
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := files.Open(filepath.Join(dir, "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return &place{t: t, store: store, index: newIndex(t, filepath.Join(dir, "index")), dir: dir}
-}
-
-func newIndex(t *testing.T, dir string) search.Index {
-	t.Helper()
-	index, err := bleve.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { index.Close() })
-	return index
+	return &place{t: t, dir: dir, pair: current, store: current.store(t, filepath.Join(dir, "store")), index: current.index(t, filepath.Join(dir, "index"))}
 }
 
 // replica opens one; each has a folder of its own by its name.
@@ -238,9 +253,7 @@ func TestPublishAndFetch(t *testing.T) {
 	if f := rel.Files[1]; f.Kind != NPMTarball || f.Package.Name != "@cloudlaunch/kube" || !strings.Contains(string(f.Manifest), `"hasInstallScript":true`) {
 		t.Errorf("the tarball is %+v, manifest %s", f, f.Manifest)
 	}
-	if names := found(t, p.index, "kube plugin"); len(names) != 1 {
-		t.Errorf("search finds %v", names)
-	}
+	eventually(t, time.Second, "search finds it", func() bool { return len(found(t, p.index, "kube plugin")) == 1 })
 }
 
 func TestPublishRefuses(t *testing.T) {

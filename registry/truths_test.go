@@ -18,7 +18,6 @@ import (
 	"appstore/registry/journal"
 	"appstore/search"
 	"appstore/storage"
-	"appstore/storage/files"
 )
 
 // trouble is a store that answers with errors while it is told to.
@@ -405,7 +404,7 @@ func TestTruth9(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(p.dir, "b")); err != nil {
 		t.Fatal(err)
 	}
-	p.index = newIndex(t, filepath.Join(p.dir, "index2"))
+	p.index = p.pair.index(t, filepath.Join(p.dir, "index2"))
 	c := p.replica("b")
 	if c.Position() != want {
 		t.Errorf("started anew the replica is at %d, want %d", c.Position(), want)
@@ -420,33 +419,12 @@ func TestTruth10(t *testing.T) {
 	p := newPlace(t)
 	a := p.replica("a")
 	mustPublish(t, a, upload(plain("Old", "1.0.0", "kept")))
-	backup := filepath.Join(p.dir, "backup")
-	if err := os.CopyFS(backup, os.DirFS(filepath.Join(p.dir, "store", "objects"))); err != nil {
-		t.Fatal(err)
-	}
+	restored := p.pair.store(t, filepath.Join(p.dir, "restored"))
+	copyStore(t, p.store, restored) // the backup, put back elsewhere
 	mustPublish(t, a, upload(plain("Lost", "1.0.0", "cyclotron")))
 	mustPublish(t, a, upload(plain("Old", "2.0.0", "cyclotron")))
 	a.closeOnce()
 
-	restored, err := files.Open(filepath.Join(p.dir, "restored"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer restored.Close()
-	err = filepath.WalkDir(backup, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		key, _ := filepath.Rel(backup, path)
-		return restored.Put(t.Context(), filepath.ToSlash(key), bytes.NewReader(data), int64(len(data)))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	p.store = restored
 	b := p.replica("a") // the same local folder, whose catalogue is ahead now
 	if b.Position() != 1 {
@@ -458,6 +436,27 @@ func TestTruth10(t *testing.T) {
 	// What follows is new history, not the old one's.
 	mustPublish(t, b, upload(plain("Fresh", "1.0.0", "betatron")))
 	eventually(t, 3*time.Second, "new things are found", func() bool { return len(found(t, p.index, "betatron")) == 1 })
+}
+
+func copyStore(t *testing.T, from, to storage.Store) {
+	t.Helper()
+	for info, err := range from.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := from.Get(t.Context(), info.Key, storage.Read{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		r.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := to.Put(t.Context(), info.Key, bytes.NewReader(data), info.Size); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // The store is put back under a running replica.
