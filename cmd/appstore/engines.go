@@ -42,7 +42,7 @@ func (c *config) openIndex(ctx context.Context, log *slog.Logger) (search.Index,
 	}
 	index, err := bleve.Open(filepath.Join(c.data, "bleve"))
 	if err != nil {
-		return nil, fmt.Errorf("%w (a search index can be deleted: it is made anew)", err)
+		return nil, fmt.Errorf("%w (setting: %s)", err, c.name("data"))
 	}
 	return index, nil
 }

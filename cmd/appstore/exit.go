@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"appstore/api/client"
+	"appstore/storage"
 )
 
 // The exit codes. Scripts rely on them.
@@ -31,7 +32,7 @@ var exits = []struct {
 	{exitFailed, "what was asked for failed, or is not valid"},
 	{exitUsage, "the command line can't be understood"},
 	{exitNotFound, "there is no such plugin, release or channel"},
-	{exitUnavailable, "the server can't be reached or is not available: try again later"},
+	{exitUnavailable, "the server, or its storage, can't be reached or is not available: try again later"},
 	{exitConflict, "it exists with other content"},
 	{exitForbidden, "the token is missing or is not the server's"},
 	{exitInterrupted, "interrupted"},
@@ -74,7 +75,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.Is(err, storage.ErrUnavailable):
 		return exitUnavailable
 	case errors.As(err, &answer):
 		switch answer.Status {
