@@ -28,8 +28,13 @@ type answer struct {
 	status      int // 0: 200
 	contentType string
 	body        []byte
-	cache       string // Cache-Control; "": revalidate for reads, noStore for the rest
-	etag        string // with its quotes; "": made of the body
+	cache       string      // Cache-Control; "": revalidate for reads, noStore for the rest
+	etag        string      // with its quotes; "": made of the body
+	header      [][2]string // further headers
+
+	zip    sync.Once
+	zipped []byte // body compressed, once somebody has asked for that
+	zipErr error
 }
 
 // json answers v.
@@ -38,21 +43,42 @@ func (s *server) json(c echo.Context, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	return s.send(c, answer{status: status, contentType: "application/json", body: append(body, '\n')})
+	return s.send(c, &answer{status: status, contentType: "application/json", body: append(body, '\n')})
 }
 
-// send writes an answer: conditional (304), and compressed where it pays.
-func (s *server) send(c echo.Context, a answer) error {
-	r, h := c.Request(), c.Response().Header()
-	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+// send writes an answer, and keeps it where hot wants that.
+func (s *server) send(c echo.Context, a *answer) error {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
+	read := isRead(c)
 	if a.cache == "" {
 		a.cache = noStore
 		if read {
 			a.cache = revalidate
 		}
+	}
+	if read && a.status == http.StatusOK {
+		if a.etag == "" {
+			a.etag = etagOf(a.body)
+		}
+		if position, ok := c.Get(hotPosition).(uint64); ok {
+			s.kept.put(hotKey(c), position, a)
+		}
+	}
+	return a.write(c)
+}
+
+func isRead(c echo.Context) bool {
+	return c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead
+}
+
+// write writes a finished answer: conditional (304), and compressed where it
+// pays.
+func (a *answer) write(c echo.Context) error {
+	r, h := c.Request(), c.Response().Header()
+	for _, one := range a.header {
+		h.Set(one[0], one[1])
 	}
 	h.Set("Cache-Control", a.cache)
 	squeeze := len(a.body) >= minGzip && compressible(a.contentType)
@@ -60,10 +86,7 @@ func (s *server) send(c echo.Context, a answer) error {
 		h.Add("Vary", "Accept-Encoding")
 	}
 	squeeze = squeeze && acceptsGzip(r.Header.Get("Accept-Encoding"))
-	if read && a.status == http.StatusOK {
-		if a.etag == "" {
-			a.etag = etagOf(a.body)
-		}
+	if a.etag != "" {
 		tag := a.etag
 		if squeeze {
 			tag = gzipTag(tag)
@@ -76,13 +99,11 @@ func (s *server) send(c echo.Context, a answer) error {
 	h.Set("Content-Type", a.contentType)
 	body := a.body
 	if squeeze {
-		buffer := buffers.Get().(*bytes.Buffer)
-		defer buffers.Put(buffer)
-		buffer.Reset()
-		if err := compress(buffer, body); err != nil {
-			return err
+		a.zip.Do(func() { a.zipped, a.zipErr = compress(a.body) })
+		if a.zipErr != nil {
+			return a.zipErr
 		}
-		body = buffer.Bytes()
+		body = a.zipped
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -122,22 +143,21 @@ func noneMatch(header, tag string) bool {
 // answer fits one packet anyway.
 const minGzip = 1024
 
-var (
-	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-	gzips   = sync.Pool{New: func() any {
-		w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-		return w
-	}}
-)
+var gzips = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	return w
+}}
 
-func compress(to *bytes.Buffer, body []byte) error {
+func compress(body []byte) ([]byte, error) {
+	var to bytes.Buffer
 	w := gzips.Get().(*gzip.Writer)
 	defer gzips.Put(w)
-	w.Reset(to)
+	w.Reset(&to)
 	if _, err := w.Write(body); err != nil {
-		return err
+		return nil, err
 	}
-	return w.Close()
+	err := w.Close()
+	return to.Bytes(), err
 }
 
 func compressible(contentType string) bool {

@@ -60,6 +60,7 @@ type server struct {
 	prefix  string // the path of base: "" or "/appstore"
 	echo    *echo.Echo
 	metrics *metrics
+	kept    kept
 	web     *web.Pages
 }
 
@@ -159,9 +160,9 @@ func (s *server) routes() {
 	}
 	read(v1, "/plugins", s.search)
 	read(v1, "/suggest", s.suggest)
-	read(v1, "/plugins/:name", s.plugin)
-	read(v1, "/plugins/:name/releases", s.releases)
-	read(v1, "/plugins/:name/releases/:ref", s.release)
+	read(v1, "/plugins/:name", s.hot(s.plugin))
+	read(v1, "/plugins/:name/releases", s.hot(s.releases))
+	read(v1, "/plugins/:name/releases/:ref", s.hot(s.release))
 	read(v1, "/plugins/:name/releases/:ref/descriptor", s.descriptor)
 	read(v1, "/plugins/:name/releases/:ref/files/:file", s.file)
 	read(v1, "/events", s.events)
@@ -183,7 +184,7 @@ func (s *server) routes() {
 	read(s.echo, "/schema/plugin.v1.json", s.schema)
 
 	read(s.echo, "/", s.home)
-	read(s.echo, "/plugins/:name", s.pluginPage)
+	read(s.echo, "/plugins/:name", s.hot(s.pluginPage))
 	read(s.echo, "/assets/:asset", s.asset)
 }
 

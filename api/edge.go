@@ -94,7 +94,7 @@ func (s *server) refuse(c echo.Context, err error, id string) {
 	if err != nil { // can't be: all fields are texts and numbers
 		body = []byte(`{"code":"internal","status":500}`)
 	}
-	s.send(c, answer{status: p.Status, contentType: "application/problem+json", body: append(body, '\n'), cache: "no-store"})
+	s.send(c, &answer{status: p.Status, contentType: "application/problem+json", body: append(body, '\n'), cache: "no-store"})
 }
 
 // prefersHTML tells whether an error is for people: outside the API, in a

@@ -204,8 +204,7 @@ func TestFileNames(t *testing.T) {
 	p.publish(plain("Bare", "1.0.0", "No files"))
 	two := plain("Two", "1.0.0", "Two wheels") + "backend: two-back\nbackend_component: two.Plugin\n"
 	w := wheel(t, "two-back", "1.0.0", "")
-	other := wheel(t, "two-back", "1.0.0", "x")
-	other.Name = strings.Replace(other.Name, "py3-none-any", "py3-none-linux_x86_64", 1)
+	other := wheelFor(t, "two-back", "1.0.0", "py3-none-linux_x86_64", "")
 	p.publish(two, w, other)
 	for path, code := range map[string]string{
 		"bare/releases/1.0.0/files/backend":   "not-found",

@@ -19,14 +19,14 @@ func OpenAPI() []byte { return openAPI }
 
 // openapi answers GET /openapi.yaml.
 func (s *server) openapi(c echo.Context) error {
-	return s.send(c, answer{contentType: "application/yaml", body: openAPI})
+	return s.send(c, &answer{contentType: "application/yaml", body: openAPI})
 }
 
 // schema answers GET /schema/plugin.v1.json, by which editors complete
 // descriptors.
 func (s *server) schema(c echo.Context) error {
 	c.Response().Header().Set("Access-Control-Allow-Origin", "*") // editors in browsers too
-	return s.send(c, answer{contentType: "application/schema+json", body: schema.JSON()})
+	return s.send(c, &answer{contentType: "application/schema+json", body: schema.JSON()})
 }
 
 // events answers GET /api/v1/events: the public journal as a feed.
@@ -79,7 +79,7 @@ func (s *server) status(c echo.Context) error {
 
 // healthz says that the process answers.
 func (s *server) healthz(c echo.Context) error {
-	return s.send(c, answer{contentType: "application/json", body: []byte(`{"status":"ok"}` + "\n"), cache: noStore})
+	return s.send(c, &answer{contentType: "application/json", body: []byte(`{"status":"ok"}` + "\n"), cache: noStore})
 }
 
 // readyz says whether requests should be sent here: while storage answers.
@@ -88,5 +88,5 @@ func (s *server) readyz(c echo.Context) error {
 	if err := s.Registry.Ready(c.Request().Context()); err != nil {
 		return err
 	}
-	return s.send(c, answer{contentType: "application/json", body: []byte(`{"status":"ready"}` + "\n"), cache: noStore})
+	return s.send(c, &answer{contentType: "application/json", body: []byte(`{"status":"ready"}` + "\n"), cache: noStore})
 }

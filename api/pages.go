@@ -78,14 +78,14 @@ func (s *server) asset(c echo.Context) error {
 	if !ok {
 		return fail(registry.NotFound, "", "there is no such file")
 	}
-	return s.send(c, answer{contentType: a.ContentType, body: a.Body, cache: immutable})
+	return s.send(c, &answer{contentType: a.ContentType, body: a.Body, cache: immutable})
 }
 
 func (s *server) page(c echo.Context, status int, body []byte) error {
-	h := c.Response().Header()
-	h.Set("Content-Security-Policy", web.CSP)
-	h.Set("Referrer-Policy", "no-referrer")
-	a := answer{status: status, contentType: "text/html; charset=utf-8", body: body}
+	a := &answer{
+		status: status, contentType: "text/html; charset=utf-8", body: body,
+		header: [][2]string{{"Content-Security-Policy", web.CSP}, {"Referrer-Policy", "no-referrer"}},
+	}
 	if status != http.StatusOK {
 		a.cache = noStore
 	}

@@ -126,7 +126,7 @@ func (s *server) descriptor(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	a := answer{contentType: "application/yaml", etag: `"` + r.Source.SHA256 + `"`, cache: revalidate}
+	a := &answer{contentType: "application/yaml", etag: `"` + r.Source.SHA256 + `"`, cache: revalidate}
 	if exact {
 		a.cache = immutable
 	}

@@ -7,6 +7,8 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -305,24 +307,34 @@ func source(name string, content []byte) client.FileSource {
 
 func wheel(t testing.TB, name, version, salt string) client.FileSource {
 	t.Helper()
+	return wheelFor(t, name, version, "py3-none-any", salt)
+}
+
+// wheelFor makes a wheel of one platform, with a true RECORD.
+func wheelFor(t testing.TB, name, version, tag, salt string) client.FileSource {
+	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	under := strings.ReplaceAll(name, "-", "_")
-	for _, f := range [][2]string{
-		{under + ".py", "# " + salt},
-		{under + "-" + version + ".dist-info/METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\nRequires-Python: >=3.8\n\nText.\n"},
-		{under + "-" + version + ".dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
-	} {
-		w, err := z.Create(f[0])
+	info := under + "-" + version + ".dist-info/"
+	record := info + "RECORD,,\n"
+	add := func(path, text string) {
+		w, err := z.Create(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(w, f[1])
+		io.WriteString(w, text)
+		sum := sha256.Sum256([]byte(text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
 	}
+	add(under+".py", "# "+salt)
+	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n")
+	add(info+"WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: "+tag+"\n")
+	add(info+"RECORD", record)
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return source(fmt.Sprintf("%s-%s-py3-none-any.whl", under, version), b.Bytes())
+	return source(fmt.Sprintf("%s-%s-%s.whl", under, version, tag), b.Bytes())
 }
 
 func tarball(t testing.TB, name, version string) client.FileSource {
