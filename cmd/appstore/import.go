@@ -38,7 +38,7 @@ changed. What is not valid is reported with its place and does not stop the rest
 			if err != nil {
 				return err
 			}
-			return a.importAll(cmd.Context(), c, args)
+			return a.importAll(cmd.Context(), c, args, a.progress())
 		},
 	}))
 }
@@ -47,15 +47,14 @@ changed. What is not valid is reported with its place and does not stop the rest
 var errIncomplete = &reported{errors.New("some of it was not imported")}
 
 // importAll imports what paths and URLs name, and writes how it went.
-func (a *app) importAll(ctx context.Context, c *client.Client, from []string) error {
-	p := a.progress()
+func (a *app) importAll(ctx context.Context, c *client.Client, from []string, p *progress) error {
 	im := &importer{c: c, bad: func(line string) {
 		p.done()
 		a.note("%s", line)
 	}}
 	im.step = func() {
 		s := im.tally()
-		p.show("Importing: %d of %d plugins, %d releases published, %d there already", s.done, s.Plugins, s.Published, s.Unchanged)
+		p.show("Importing %d plugins: %d of %d releases", s.Plugins, s.Published+s.Unchanged, s.releases)
 	}
 	err := im.run(ctx, from)
 	p.done()
@@ -82,7 +81,7 @@ type tally struct {
 	Listings  int      `json:"listings"`  // set
 	Problems  []string `json:"problems"`
 
-	done int // plugins
+	releases int // to be looked at
 }
 
 func (t tally) String() string {

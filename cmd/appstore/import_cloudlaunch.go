@@ -33,7 +33,7 @@ func (im *importer) apps(source string, data []byte) []*plan {
 		if len(versions) == 0 {
 			continue
 		}
-		one := &plan{name: schema.Normalise(app.Slug), steps: []step{p.look}}
+		one := &plan{releases: len(versions), steps: []step{p.look}}
 		for _, v := range versions {
 			one.steps = append(one.steps, func(ctx context.Context) error { return p.publish(ctx, v) })
 		}

@@ -72,7 +72,7 @@ func (r *releasesOf) plans() []*plan {
 	for _, key := range slices.Sorted(maps.Keys(r.plugins)) {
 		p := r.plugins[key]
 		slices.SortStableFunc(p.releases, func(a, b folderRelease) int { return a.version.Compare(b.version) })
-		one := &plan{name: key}
+		one := &plan{releases: len(p.releases)}
 		if len(p.releases) > 0 {
 			one.steps = append(one.steps, p.look)
 		}

@@ -88,6 +88,7 @@ func (im *importer) problems(source string, all schema.Problems) {
 func (im *importer) folder(root string) ([]*plan, error) {
 	found := &releasesOf{im: im, plugins: map[string]*folderPlugin{}}
 	walked, descriptors := 0, 0
+	root += string(filepath.Separator) // follows root if it is a link, and none in it
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

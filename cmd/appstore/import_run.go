@@ -33,8 +33,8 @@ type importer struct {
 
 // plan is what there is to do for one plugin, step by step.
 type plan struct {
-	name  string
-	steps []step
+	releases int // that it looks at
+	steps    []step
 
 	waits   error // why the first step can't be done yet
 	waiting int64 // importer.files when it was tried
@@ -64,7 +64,13 @@ func (im *importer) run(ctx context.Context, from []string) error {
 		}
 		plans = append(plans, more...)
 	}
-	im.change(func(t *tally) { t.Plugins = len(plans) })
+	im.change(func(t *tally) {
+		for _, p := range plans {
+			if t.releases += p.releases; p.releases > 0 {
+				t.Plugins++
+			}
+		}
+	})
 	return im.work(ctx, plans)
 }
 
@@ -93,7 +99,6 @@ func (im *importer) work(ctx context.Context, plans []*plan) error {
 			p.waits, p.steps = nil, p.steps[1:]
 		}
 		plans = slices.DeleteFunc(plans, func(p *plan) bool { return len(p.steps) == 0 })
-		im.change(func(t *tally) { t.done = t.Plugins - len(plans) })
 	}
 	return nil
 }
@@ -138,7 +143,12 @@ func stops(err error) bool {
 
 // problem reports what is wrong with a part of the source.
 func (im *importer) problem(err error) {
-	line := plain(err.Error())
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range several.Unwrap() {
+			im.problem(one)
+		}
+		return
+	}
 	var answer *client.Error
 	var at *placed
 	if errors.As(err, &answer) && errors.As(err, &at) && len(answer.Problems) > 0 {
@@ -147,7 +157,7 @@ func (im *importer) problem(err error) {
 		}
 		return
 	}
-	im.problemLine(line)
+	im.problemLine(plain(err.Error()))
 }
 
 func (im *importer) problemLine(line string) {

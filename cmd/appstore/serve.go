@@ -140,7 +140,7 @@ func (a *app) welcome(ctx context.Context, c *config, addr net.Addr, tokens *tok
 		token, err := tokens.current()
 		if err == nil {
 			a.say("Importing %s ...", c.importFrom)
-			err = a.importAll(ctx, client.New(address, token), []string{c.importFrom})
+			err = a.importAll(ctx, client.New(address, token), []string{c.importFrom}, &progress{})
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Error("the import is not complete", "from", c.importFrom, "error", err)

@@ -107,6 +107,7 @@ func descriptorsAt(name string) ([]string, error) {
 		return []string{name}, err
 	}
 	var found []string
+	name += string(filepath.Separator) // follows it if it is a link, and none in it
 	err = filepath.WalkDir(name, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
