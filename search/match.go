@@ -102,7 +102,8 @@ func tokensArePrefixed(field string) bool {
 func (l *Leaf) spans(tokens []token) [][2]int {
 	var spans [][2]int
 	n := len(l.Tokens)
-	for i, t := range tokens {
+	for i := range tokens {
+		t := &tokens[i]
 		if i+n <= len(tokens) && l.matches(tokens[i:i+n]) && t.text != separatorToken {
 			spans = append(spans, [2]int{t.start, tokens[i+n-1].end})
 		}
@@ -131,10 +132,10 @@ func (l *Leaf) matches(tokens []token) bool {
 // near tells whether two words begin with the same character and differ in at
 // most n edits.
 func near(a, b string, n int) bool {
-	if d := len(a) - len(b); a == "" || b == "" || d > 4*n || d < -4*n || cut(a, 1) != cut(b, 1) {
+	if d := len(a) - len(b); a == "" || b == "" || a[0] != b[0] || d > 4*n || d < -4*n {
 		return false
 	}
-	return edits(a, b) <= n
+	return cut(a, 1) == cut(b, 1) && edits(a, b) <= n
 }
 
 // Evaluate is what an engine does, for one document: whether it is a hit, and

@@ -1,9 +1,3 @@
-// Package search says what the AppStore needs of a search engine, and holds
-// everything that both engines share: the query language, the field weights,
-// the synonyms, the word parts.
-//
-// There are two implementations: bleve (embedded, the default) and elastic
-// (Elasticsearch 8). Both pass searchtest.Run.
 package search
 
 import (
@@ -142,11 +136,13 @@ type Index interface {
 	// Put stores docs by Doc.Name and remembers upTo. A doc whose Position is
 	// less than the stored one's is ignored; an equal one overwrites. upTo
 	// never goes backwards, and is stored only after all docs are. What was
-	// put is found within one second.
+	// put is found within one second. After an error State says what the index
+	// has; another process may have replaced it.
 	Put(ctx context.Context, upTo Mark, docs ...Doc) error
 
-	// Search answers a query. It returns ErrCursor for a foreign cursor and
-	// ErrUnavailable, fast, while the engine is down.
+	// Search answers a query. It returns ErrCursor for a foreign cursor,
+	// ErrQuery for a query that Parse would not make, and ErrUnavailable, fast,
+	// while the engine is down.
 	Search(ctx context.Context, q Query) (*Result, error)
 
 	// Rebuild makes a new index of docs beside the old one, which serves

@@ -78,7 +78,7 @@ func split(s string) []word {
 			end = i
 		}
 		// The 's of a possessive is no word.
-		if strings.HasPrefix(s[i:], "'s") || strings.HasPrefix(s[i:], "’s") {
+		if i < len(s) && (s[i] == '\'' || s[i] == 0xE2) && (strings.HasPrefix(s[i:], "'s") || strings.HasPrefix(s[i:], "’s")) {
 			_, q := utf8.DecodeRuneInString(s[i:])
 			if r, _ := utf8.DecodeRuneInString(s[i+q+1:]); !wordRune(r) {
 				i += q + 1
@@ -88,10 +88,25 @@ func split(s string) []word {
 		if w.raw == "" {
 			continue
 		}
-		w.parts = splitWord(s, start, end)
+		if simple(s[start:end]) {
+			w.parts = []part{{start: start, end: end, text: w.raw, stem: stem(w.raw)}}
+		} else {
+			w.parts = splitWord(s, start, end)
+		}
 		words = append(words, w)
 	}
 	return words
+}
+
+// simple tells the words that are one part, as nearly all are: ASCII letters,
+// of which only the first may be a capital.
+func simple(s string) bool {
+	for i := range len(s) {
+		if lower := s[i] >= 'a' && s[i] <= 'z'; !lower && (i > 0 || s[i] < 'A' || s[i] > 'Z') {
+			return false
+		}
+	}
+	return len(s) <= maxWord
 }
 
 // splitWord splits the word s[start:end] at changes of case and before
@@ -101,7 +116,7 @@ func splitWord(s string, start, end int) []part {
 		pos int
 		r   rune
 	}
-	var rs []at
+	rs := make([]at, 0, end-start)
 	for i, r := range s[start:end] {
 		rs = append(rs, at{start + i, r})
 	}
@@ -144,6 +159,9 @@ func splitWord(s string, start, end int) []part {
 }
 
 func wordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	}
 	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r))
 }
 
