@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -42,7 +43,7 @@ func (s *server) home(c echo.Context) error {
 }
 
 // pluginPage answers GET /plugins/{name}; the parameter ref chooses the
-// release.
+// release, after the page of the list of releases.
 func (s *server) pluginPage(c echo.Context) error {
 	name, err := param(c, "name")
 	if err != nil {
@@ -61,11 +62,30 @@ func (s *server) pluginPage(c echo.Context) error {
 		}
 		v.Release = s.wireRelease(&r)
 	}
+	if after := c.QueryParam("after"); after != "" {
+		if err := s.older(ctx, p, after); err != nil {
+			return err
+		}
+	}
 	body, err := s.web.Plugin(v)
 	if err != nil {
 		return err
 	}
 	return s.page(c, http.StatusOK, body)
+}
+
+// older puts another page of releases into p.
+func (s *server) older(ctx context.Context, p *client.Plugin, after string) error {
+	of, err := s.Registry.Plugin(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	page, err := s.Registry.Releases(ctx, p.ID, "", after, newest)
+	if err != nil {
+		return err
+	}
+	p.Releases, p.Next = s.summaries(&of, page.Releases), page.Next
+	return nil
 }
 
 // asset answers GET /assets/{asset}, whose names have a hash of the content.

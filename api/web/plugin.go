@@ -46,6 +46,7 @@ func (p *Pages) Plugin(in Plugin) ([]byte, error) {
 		Description any // template.HTML
 		Default     bool
 		Links       [][2]string
+		Older       string // link to the next page of releases; "" at the end
 	}{Plugin: in, P: in.Plugin}
 	self := "/plugins/" + url.PathEscape(in.Plugin.ID)
 	release := func(version string) string { return p.at(self, url.Values{"ref": {version}}) }
@@ -55,6 +56,9 @@ func (p *Pages) Plugin(in Plugin) ([]byte, error) {
 	}
 	for _, r := range in.Plugin.Releases {
 		v.Rows = append(v.Rows, row{r, release(r.Version), in.Release != nil && r.Version == in.Release.Version})
+	}
+	if in.Plugin.Next != "" {
+		v.Older = p.at(self, url.Values{"after": {in.Plugin.Next}}) + "#releases"
 	}
 	if r := in.Release; r != nil {
 		d := r.Descriptor
