@@ -97,6 +97,9 @@ func releaseFiles(args []string) (descriptor string, files []string, err error) 
 		return folderFiles(args[0])
 	}
 	for _, arg := range args {
+		if _, err := os.Stat(arg); err != nil && arg != "-" {
+			return "", nil, err
+		}
 		switch {
 		case !isDescriptor(arg):
 			files = append(files, arg)
