@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -121,16 +123,21 @@ func wheel(t *testing.T, name, version, tag, salt string) upFile {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	under := strings.ReplaceAll(name, "-", "_")
-	for path, text := range map[string]string{
-		under + ".py": "# " + salt,
-		under + "-" + version + ".dist-info/METADATA": "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\nRequires-Python: >=3.8\n\nText.\n",
-	} {
+	info := under + "-" + version + ".dist-info/"
+	record := info + "RECORD,,\n"
+	add := func(path, text string) {
 		w, err := z.Create(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		io.WriteString(w, text)
+		sum := sha256.Sum256([]byte(text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
 	}
+	add(under+".py", "# "+salt)
+	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n")
+	add(info+"WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-"+tag+"\n")
+	add(info+"RECORD", record)
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}

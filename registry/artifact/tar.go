@@ -1,111 +1,320 @@
 package artifact
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"encoding/json"
+	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
-
-	"appstore/schema"
 )
 
-// fromTar reads the file of that name in the one top folder of a gzipped tar archive.
-func fromTar(r io.Reader, name string) (data []byte, path string, err error) {
-	z, err := gzip.NewReader(r)
+const tarBlock = 512
+
+// tarEntry is one file or folder of a tar archive.
+type tarEntry struct {
+	name   string // as the archive has it, but for a leading "./"; a folder's ends with a slash
+	size   int64
+	folder bool
+}
+
+// tarWalk is what a walk over a tar archive knows.
+type tarWalk struct {
+	in       *gunzip
+	names    namespace
+	entries  int
+	unpacked int64
+	root     string // the one top folder, with its slash
+	// What headers before an entry say of it.
+	longName, paxPath, paxSize string
+	extended                   bool
+}
+
+// walkTar reads a gzipped tar archive (POSIX.1-2001 ustar and pax, and GNU's
+// long names) from its first byte to its last. Every entry must be a regular
+// file or a folder in one top folder. each gets every file.
+func walkTar(src *source, each func(e tarEntry, content io.Reader) error) (*tarWalk, error) {
+	g, err := openGzip(src)
 	if err != nil {
-		return nil, "", invalid("build it again", "it is no readable gzip file (%v)", err)
+		return nil, err
 	}
-	t := tar.NewReader(&limited{r: z, left: MaxUnpacked})
-	for n := 0; ; n++ {
-		h, err := t.Next()
+	w := &tarWalk{in: g, names: namespace{}}
+	for {
+		var h [tarBlock]byte
+		if err := w.block(h[:]); err != nil {
+			return nil, err
+		}
+		if h == [tarBlock]byte{} {
+			break
+		}
+		if err := w.entry(h[:], each); err != nil {
+			return nil, err
+		}
+	}
+	if w.extended {
+		return nil, refuse("tar-loose-header", again, "its last header describes an entry that is not there")
+	}
+	if err := w.end(); err != nil {
+		return nil, err
+	}
+	if w.entries == 0 {
+		return nil, refuse("tar-empty", again, "it is an empty tar archive")
+	}
+	return w, g.end()
+}
+
+// block reads one block of 512 bytes.
+func (w *tarWalk) block(b []byte) error {
+	n, err := io.ReadFull(w.in, b)
+	if err == nil {
+		return nil
+	}
+	var bad *Error
+	switch {
+	case w.in.src.err != nil || errors.As(err, &bad):
+		return err
+	case w.entries == 0 && n > 1 && b[0] == 0x1f && b[1] == 0x8b:
+		return refuse("gzip-nested", "compress it once", "it decompresses to another gzip file")
+	}
+	return refuse("tar-truncated", "upload it again", "its tar archive ends without its end mark")
+}
+
+// end reads what follows the first block of zeros: one more, and padding.
+func (w *tarWalk) end() error {
+	buf := make([]byte, 32<<10)
+	var zeros int64
+	for {
+		n, err := w.in.Read(buf)
+		if zeros += int64(n); len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return refuse("tar-trailing", again, "data follows the end mark of its tar archive")
+		}
 		if errors.Is(err, io.EOF) {
-			return nil, "", invalid("build it again", "it has no file %s in its top folder", name)
+			break
 		}
 		if err != nil {
-			return nil, "", invalid("build it again", "it is no readable tar archive (%v)", err)
+			return err
 		}
-		if n >= MaxEntries {
-			return nil, "", invalid("", "it has more than %d entries", MaxEntries)
-		}
-		dir, file, ok := strings.Cut(strings.TrimPrefix(h.Name, "./"), "/")
-		if !ok || file != name || dir == "" || dir == ".." {
-			continue
-		}
-		if h.Typeflag != tar.TypeReg {
-			return nil, "", invalid("build it again", "%s is no regular file", h.Name)
-		}
-		data, err := bounded(t, h.Name)
-		return data, h.Name, err
 	}
-}
-
-// limited fails when more than left bytes come.
-type limited struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *limited) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, errTooMuch
+	if zeros < tarBlock {
+		return refuse("tar-half-end", again, "its tar archive has half an end mark")
 	}
-	if int64(len(p)) > l.left {
-		p = p[:l.left]
+	return nil
+}
+
+// entry reads one header, and what it says follows.
+func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error) error {
+	if want, ok := octal(h[148:156]); !ok || want != checksum(h) {
+		if w.entries == 0 && h[0] == 0x1f && h[1] == 0x8b {
+			return refuse("gzip-nested", "compress it once", "it decompresses to another gzip file")
+		}
+		return refuse("tar-checksum", again, "its tar archive has a header with a wrong checksum, or is none")
 	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	return n, err
-}
-
-// manifestKeys are what npm's abbreviated metadata has of package.json.
-var manifestKeys = []string{
-	"name", "version", "deprecated", "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta",
-	"devDependencies", "bundleDependencies", "bundledDependencies", "acceptDependencies", "bin", "directories", "engines", "os", "cpu", "libc", "funding",
-}
-
-// tarball reads package/package.json of an npm tarball.
-func tarball(r io.Reader) (Info, error) {
-	data, path, err := fromTar(r, "package.json")
+	size, ok := octal(h[124:136])
+	if !ok {
+		return refuse("tar-size", again, "an entry's size in its tar archive is no octal number")
+	}
+	kind := h[156]
+	switch kind {
+	case 'x', 'g':
+		return w.pax(size, kind == 'g')
+	case 'L':
+		if w.longName != "" {
+			return refuse("tar-two-long-names", again, "an entry has two long names")
+		}
+		data, err := w.special(size)
+		if w.longName, w.extended = strings.TrimSuffix(string(data), "\x00"), true; w.longName == "" && err == nil {
+			return refuse("tar-no-long-name", again, "a header of its tar archive says an empty long name")
+		}
+		return err
+	}
+	name, err := w.name(h)
 	if err != nil {
-		return Info{}, err
+		return err
 	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
-		return Info{}, invalid("run npm pack again", "%s is unreadable (%v)", path, err)
+	switch kind {
+	case '0', 0, '5':
+	case '1':
+		return refuse("entry-hard-link", "put the file itself there", "%q is a hard link", name)
+	case '2', 'K':
+		return refuse("entry-link", "put the file itself there (tar --dereference)", "%q is a symbolic link", name)
+	case '3', '4':
+		return refuse("entry-device", "leave it out", "%q is a device", name)
+	case '6':
+		return refuse("entry-pipe", "leave it out", "%q is a pipe", name)
+	case 'S':
+		return refuse("entry-sparse", "build it without --sparse", "%q is a sparse file", name)
+	default:
+		return refuse("tar-kind", again, "%q is an entry of the kind %q; files and folders are allowed", name, kind)
 	}
-	var head struct {
-		Name    string            `json:"name"`
-		Version string            `json:"version"`
-		Scripts map[string]string `json:"scripts"`
+	if w.paxSize != "" && w.paxSize != strconv.FormatInt(size, 10) {
+		return refuse("tar-two-sizes", again, "%q has the size %d in one header and %.30q in another: readers see different archives", name, size, w.paxSize)
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return Info{}, invalid("run npm pack again", "%s: %v", path, err)
+	w.longName, w.paxPath, w.paxSize, w.extended = "", "", "", false
+	// Before POSIX a folder was a file whose name ends with a slash.
+	e := tarEntry{name: strings.TrimPrefix(name, "./"), size: size, folder: kind == '5' || strings.HasSuffix(name, "/")}
+	if w.entries++; w.entries > MaxEntries {
+		return refuse("bomb-entries", "ship fewer files", "it has more than %d entries", MaxEntries)
 	}
-	if err := schema.CheckPackage(schema.NPM, head.Name); err != nil {
-		return Info{}, invalid("give the package a valid name", "%s: %v", path, err)
+	if e.folder && size != 0 {
+		return refuse("entry-folder-content", again, "the folder %q has a content", name)
 	}
-	if head.Version == "" || len(head.Version) > 100 || strings.ContainsFunc(head.Version, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '/' }) {
-		return Info{}, invalid("give the package a valid version", "%s says the version %.100q", path, head.Version)
+	if e.folder && (e.name == "" || e.name == ".") {
+		return nil // the folder that everything is in, as in tar -C x .
 	}
-	kept := map[string]any{}
-	for _, k := range manifestKeys {
-		if v, ok := all[k]; ok {
-			kept[k] = v
+	if err := checkPath(e.name); err != nil {
+		return err
+	}
+	if err := w.names.add(e.name, e.folder); err != nil {
+		return err
+	}
+	if err := w.top(&e); err != nil {
+		return err
+	}
+	if e.folder {
+		return nil
+	}
+	w.unpacked += size
+	content := &io.LimitedReader{R: w.in, N: size}
+	if err := each(e, content); err != nil {
+		return err
+	}
+	return w.skip(content.N + -size&(tarBlock-1))
+}
+
+// top checks that an entry is in the same top folder as all others: npm drops
+// the first part of every name, whatever it is.
+func (w *tarWalk) top(e *tarEntry) error {
+	top, _, ok := strings.Cut(e.name, "/")
+	switch {
+	case !ok && !e.folder:
+		return refuse("entry-no-top", "put all in one folder, as build tools do", "%q is not in a folder", e.name)
+	case w.root == "":
+		w.root = top + "/"
+	case w.root != top+"/":
+		return refuse("entry-two-tops", "put all in one folder, as build tools do", "%q is not in the folder %q, where others are", e.name, w.root)
+	}
+	return nil
+}
+
+func (w *tarWalk) skip(n int64) error {
+	if _, err := io.CopyN(io.Discard, w.in, n); err != nil {
+		var bad *Error
+		if w.in.src.err != nil || errors.As(err, &bad) {
+			return err
+		}
+		return refuse("tar-cut", "upload it again", "its tar archive is cut off within an entry")
+	}
+	return nil
+}
+
+// special reads the content of a header that extends another.
+func (w *tarWalk) special(size int64) ([]byte, error) {
+	if size > MaxPAX {
+		return nil, refuse("tar-header-large", again, "an extended header of its tar archive has %d bytes; at most %d are allowed", size, MaxPAX)
+	}
+	// Extended headers count as entries too: there could be nothing else.
+	if w.entries++; w.entries > 2*MaxEntries {
+		return nil, refuse("bomb-headers", again, "it has more than %d headers", 2*MaxEntries)
+	}
+	b := make([]byte, (size+tarBlock-1)&^(tarBlock-1))
+	for i := 0; i < len(b); i += tarBlock {
+		if err := w.block(b[i : i+tarBlock]); err != nil {
+			return nil, err
 		}
 	}
-	for _, s := range []string{"preinstall", "install", "postinstall"} {
-		if head.Scripts[s] != "" {
-			kept["hasInstallScript"] = true
-		}
+	return b[:size], nil
+}
+
+// pax reads an extended header: records "LENGTH KEY=VALUE\n" (POSIX.1-2001).
+// One for all entries that follow may only comment, as git archive does.
+func (w *tarWalk) pax(size int64, global bool) error {
+	if w.paxPath != "" || w.paxSize != "" {
+		return refuse("pax-twice", again, "an entry has two extended headers")
 	}
-	manifest, err := json.Marshal(kept)
+	data, err := w.special(size)
 	if err != nil {
-		return Info{}, err
+		return err
 	}
-	return Info{
-		Kind: NPM, Manifest: manifest,
-		Package: schema.Package{Ecosystem: schema.NPM, Name: head.Name, Version: head.Version},
-	}, nil
+	seen := map[string]bool{}
+	for text := string(data); text != ""; {
+		length, _, ok := strings.Cut(text, " ")
+		n, err := strconv.Atoi(length)
+		if !ok || err != nil || n < len(length)+3 || n > len(text) || text[n-1] != '\n' {
+			return refuse("pax-damaged", again, "an extended header of its tar archive is damaged")
+		}
+		key, value, ok := strings.Cut(text[len(length)+1:n-1], "=")
+		text = text[n:]
+		switch {
+		case !ok:
+			return refuse("pax-record", again, "an extended header of its tar archive has a record without a value")
+		case seen[key]:
+			return refuse("pax-duplicate", again, "an extended header of its tar archive says %.40q twice", key)
+		case strings.HasPrefix(key, "GNU.sparse."):
+			return refuse("pax-sparse", "build it without --sparse", "its tar archive has a sparse file in an extended header")
+		case key == "hdrcharset":
+			return refuse("pax-charset", again, "an extended header of its tar archive sets the character set %.40q", value)
+		case global && (key == "path" || key == "size" || key == "linkpath"):
+			return refuse("pax-global", again, "a header of its tar archive sets %q for all entries that follow", key)
+		case key == "path" && value == "":
+			return refuse("pax-empty-path", again, "an extended header of its tar archive says an empty name")
+		case key == "path" && w.longName != "":
+			return refuse("tar-two-names", again, "an entry has a long name and another in an extended header")
+		case key == "path":
+			w.paxPath = value
+		case key == "size":
+			w.paxSize = value
+		}
+		seen[key] = true
+	}
+	w.extended = w.extended || !global
+	return nil
+}
+
+// name gives the name of the entry that h begins.
+func (w *tarWalk) name(h []byte) (string, error) {
+	posix := string(h[257:263]) == "ustar\x00"
+	prefix := text(h[345:500])
+	switch {
+	case !posix && string(h[257:263]) != "ustar " && len(bytes.Trim(h[257:265], "\x00 ")) > 0:
+		return "", refuse("tar-format", again, "its tar archive is of an unknown format")
+	case !posix && prefix != "":
+		return "", refuse("tar-prefix", again, "an entry has a name's first part where its format has none: readers disagree about the name")
+	case w.paxPath != "" && w.longName != "":
+		return "", refuse("tar-long-and-pax", again, "an entry has two names, a long one and an extended one")
+	case w.paxPath != "":
+		return w.paxPath, nil
+	case w.longName != "":
+		return w.longName, nil
+	case prefix != "":
+		return prefix + "/" + text(h[:100]), nil
+	}
+	return text(h[:100]), nil
+}
+
+// text reads a field that ends with a NUL byte or is full.
+func text(field []byte) string {
+	if i := bytes.IndexByte(field, 0); i >= 0 {
+		field = field[:i]
+	}
+	return string(field)
+}
+
+// octal reads a number field. The binary form, of numbers over 8 GiB, is none.
+func octal(field []byte) (int64, bool) {
+	s := strings.Trim(text(field), " ")
+	if s == "" {
+		return 0, len(bytes.Trim(field, "\x00 ")) == 0
+	}
+	n, err := strconv.ParseUint(s, 8, 40)
+	return int64(n), err == nil
+}
+
+// checksum adds a header's bytes, its checksum taken as spaces.
+func checksum(h []byte) (sum int64) {
+	for i, b := range h[:tarBlock] {
+		if i >= 148 && i < 156 {
+			b = ' '
+		}
+		sum += int64(b)
+	}
+	return sum
 }
