@@ -22,8 +22,9 @@ import (
 const (
 	fieldName     = "id"       // sorts
 	fieldVisible  = "visible"  // "1" unless hidden
-	fieldQuality  = "quality"  // bits of the number, in hex
+	fieldSignals  = "signals"  // bits of the quality in 16 hex digits, then what is in updated
 	fieldUpdated  = "updated"  // 16 hex digits that sort as the numbers do
+	fieldFacets   = "facets"   // all facet values, as facetTerm writes them
 	fieldPosition = "position" // stored only
 	fieldDoc      = "doc"      // the document as put, JSON, stored only
 )
@@ -49,10 +50,7 @@ func newMapping() mapping.IndexMapping {
 	for _, name := range []string{search.NameKey, search.TitleKey, fieldVisible} {
 		add(name, keyword.Name, true, false, false, false)
 	}
-	for _, name := range search.Facets {
-		add(search.FacetPrefix+name, keyword.Name, true, false, true, false)
-	}
-	for _, name := range []string{fieldName, fieldQuality, fieldUpdated} {
+	for _, name := range []string{fieldName, fieldSignals, fieldUpdated, fieldFacets} {
 		add(name, keyword.Name, true, false, true, false)
 	}
 	add(fieldPosition, keyword.Name, false, true, false, false)
@@ -80,7 +78,7 @@ func document(d search.Doc) (map[string]any, int, error) {
 	e := search.Prepare(d)
 	doc := map[string]any{
 		fieldName:     e.Name,
-		fieldQuality:  strconv.FormatUint(math.Float64bits(e.Quality), 16),
+		fieldSignals:  fmt.Sprintf("%016x", math.Float64bits(e.Quality)) + sortableInt(e.Updated),
 		fieldUpdated:  sortableInt(e.Updated),
 		fieldPosition: strconv.FormatUint(d.Position, 10),
 		fieldDoc:      string(data),
@@ -100,18 +98,35 @@ func document(d search.Doc) (map[string]any, int, error) {
 			doc[name] = key
 		}
 	}
+	var facets []string
 	for name, values := range e.Facets {
-		doc[search.FacetPrefix+name] = values
+		for _, v := range values {
+			facets = append(facets, facetTerm(name, v))
+		}
 	}
+	doc[fieldFacets] = facets
 	return doc, size, nil
 }
+
+// facetTerm is a value of a facet field as one token. All fields share one
+// column of the index: the columns that are read for each hit are most of the
+// cost of a search.
+func facetTerm(field, value string) string { return field + "=" + value }
 
 // sortableInt writes a number so that texts sort as the numbers do.
 func sortableInt(n int64) string {
 	return fmt.Sprintf("%016x", uint64(n)^(1<<63))
 }
 
-func parseSortable(s string) (int64, error) {
-	n, err := strconv.ParseUint(s, 16, 64)
-	return int64(n ^ (1 << 63)), err
+// parseSignals reads fieldSignals.
+func parseSignals(s []byte) (quality float64, updated int64, err error) {
+	if len(s) != 32 {
+		return 0, 0, fmt.Errorf("search index: signals %q are not 32 digits", s)
+	}
+	q, err := strconv.ParseUint(string(s[:16]), 16, 64)
+	if err != nil {
+		return 0, 0, err
+	}
+	u, err := strconv.ParseUint(string(s[16:]), 16, 64)
+	return math.Float64frombits(q), int64(u ^ (1 << 63)), err
 }

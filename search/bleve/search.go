@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"appstore/search"
 
@@ -15,9 +16,9 @@ import (
 	blevesearch "github.com/blevesearch/bleve/v2/search"
 )
 
-// facetTerms is how many values bleve hands out per facet, to be sorted and
-// cut to search.FacetValues here: it breaks ties of counts differently.
-const facetTerms = 10_000
+// facetTerms is how many values bleve hands out, more than there are: they are
+// told apart by field, sorted and cut to search.FacetValues here.
+const facetTerms = 1_000_000
 
 // Search implements search.Index.
 func (x *Index) Search(ctx context.Context, q search.Query) (*search.Result, error) {
@@ -45,20 +46,28 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Result, err
 		}
 		found[i].Score = h.Score
 	}
-	facets := make(map[string][]search.Count, len(search.Facets))
+	return p.Result(found, int(res.Total), facets(res)), nil
+}
+
+// facets sorts the counts by field.
+func facets(res *bleve.SearchResult) map[string][]search.Count {
+	all := make(map[string][]search.Count, len(search.Facets))
 	for _, field := range search.Facets {
-		counts := []search.Count{}
-		if f := res.Facets[field]; f != nil && f.Terms != nil {
-			for _, t := range f.Terms.Terms() {
-				counts = append(counts, search.Count{Value: t.Term, Count: t.Count})
-			}
+		all[field] = []search.Count{}
+	}
+	if f := res.Facets[fieldFacets]; f != nil && f.Terms != nil {
+		for _, t := range f.Terms.Terms() {
+			field, value, _ := strings.Cut(t.Term, "=")
+			all[field] = append(all[field], search.Count{Value: value, Count: t.Count})
 		}
+	}
+	for field, counts := range all {
 		slices.SortFunc(counts, func(a, b search.Count) int {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
 		})
-		facets[field] = counts[:min(len(counts), search.FacetValues)]
+		all[field] = counts[:min(len(counts), search.FacetValues)]
 	}
-	return p.Result(found, int(res.Total), facets), nil
+	return all
 }
 
 func request(p *search.Plan) *bleve.SearchRequest {
@@ -83,8 +92,6 @@ func request(p *search.Plan) *bleve.SearchRequest {
 	if p.After != nil {
 		req.SearchAfter = append(after, p.After.Name)
 	}
-	for _, field := range search.Facets {
-		req.AddFacet(field, bleve.NewFacetRequest(search.FacetPrefix+field, facetTerms))
-	}
+	req.AddFacet(fieldFacets, bleve.NewFacetRequest(fieldFacets, facetTerms))
 	return req
 }

@@ -1,10 +1,9 @@
 package bleve
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"math"
-	"strconv"
 
 	"appstore/search"
 
@@ -29,7 +28,7 @@ func (q *planQuery) Searcher(ctx context.Context, r index.IndexReader, _ mapping
 	}
 	s.bonus = b.sum([]search.Group{q.plan.Bonus})
 	if b.err == nil {
-		s.signals, b.err = r.DocValueReader([]string{fieldQuality, fieldUpdated})
+		s.signals, b.err = r.DocValueReader([]string{fieldSignals})
 	}
 	if b.err != nil {
 		return nil, errors.Join(b.err, b.close())
@@ -105,7 +104,7 @@ func (b *builder) filter(p *search.Plan) blevesearch.Searcher {
 	for _, f := range p.Filters {
 		var values []blevesearch.Searcher
 		for _, v := range f.Values {
-			values = append(values, b.term(search.FacetPrefix+f.Field, v))
+			values = append(values, b.term(fieldFacets, facetTerm(f.Field, v)))
 		}
 		if f.Not {
 			not = append(not, values...)
@@ -217,26 +216,16 @@ func (s *planSearcher) score(ctx *blevesearch.SearchContext, m *blevesearch.Docu
 		return err
 	}
 	text += float64(s.bonus.value(m.IndexInternalID))
-	var quality, updated string
-	err := s.signals.VisitDocValues(m.IndexInternalID, func(field string, term []byte) {
-		if field == fieldQuality {
-			quality = string(term)
-		} else {
-			updated = string(term)
-		}
+	var quality float64
+	var updated int64
+	var bad error
+	err := s.signals.VisitDocValues(m.IndexInternalID, func(_ string, term []byte) {
+		quality, updated, bad = parseSignals(term)
 	})
-	if err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return err
 	}
-	q, err := parseBits(quality)
-	if err != nil {
-		return err
-	}
-	u, err := parseSortable(updated)
-	if err != nil {
-		return err
-	}
-	m.Score = search.Score(text, q, u, s.plan.Now)
+	m.Score = search.Score(text, quality, updated, s.plan.Now)
 	return nil
 }
 
@@ -262,8 +251,3 @@ func (s *planSearcher) SetQueryNorm(float64) {}
 func (s *planSearcher) Count() uint64        { return s.filter.Count() }
 func (s *planSearcher) Min() int             { return 0 }
 func (s *planSearcher) Size() int            { return s.filter.Size() }
-
-func parseBits(s string) (float64, error) {
-	n, err := strconv.ParseUint(s, 16, 64)
-	return math.Float64frombits(n), err
-}
