@@ -51,11 +51,10 @@ var (
 	buckets = [][]byte{bucketMeta, bucketPlugins, bucketReleases, bucketOrder, bucketSkeletons, bucketPackages, bucketFiles, bucketKeys, bucketChanged}
 )
 
-// storedFile is what the catalogue knows of a package's file.
+// storedFile is a package's file, and the plugin that owns the package.
 type storedFile struct {
 	Plugin string `json:"plugin"`
-	Key    string `json:"key"`
-	SHA256 string `json:"sha256"`
+	File   File   `json:"file"`
 }
 
 var errForeignCatalogue = errors.New("the local catalogue is of another store or format")
@@ -257,15 +256,16 @@ func packageVersionKey(p schema.Package) []byte {
 	return append(packageKey(p), "\x00"+p.Version+"\x00"...)
 }
 
-// packageFiles gives the stored files of one version of a package, by name.
-func (t tx) packageFiles(p schema.Package) map[string]storedFile {
-	files := map[string]storedFile{}
+// packageFiles gives the stored files of one version of a package, in the
+// order of their names.
+func (t tx) packageFiles(p schema.Package) []storedFile {
+	var files []storedFile
 	prefix := packageVersionKey(p)
 	c := t.Bucket(bucketFiles).Cursor()
 	for k, v := c.Seek(prefix); k != nil && len(k) > len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
 		var f storedFile
 		must(json.Unmarshal(v, &f))
-		files[string(k[len(prefix):])] = f
+		files = append(files, f)
 	}
 	return files
 }
@@ -282,7 +282,7 @@ func (t tx) addFile(plugin string, f *File) error {
 	if err := t.Bucket(bucketPackages).Put(packageKey(f.Package), []byte(plugin)); err != nil {
 		return err
 	}
-	return put(t.Bucket(bucketFiles), append(packageVersionKey(f.Package), f.Name...), storedFile{Plugin: plugin, Key: f.Key, SHA256: f.SHA256})
+	return put(t.Bucket(bucketFiles), append(packageVersionKey(f.Package), f.Name...), storedFile{Plugin: plugin, File: *f})
 }
 
 func (t tx) keep(key string) error { return t.Bucket(bucketKeys).Put([]byte(key), nil) }

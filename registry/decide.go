@@ -40,7 +40,7 @@ func (c publish) decide(t tx) ([]event, error) {
 			return nil, err
 		}
 	}
-	if err := usesStored(t, r); err != nil {
+	if r.Uses, err = stored(t, r); err != nil {
 		return nil, err
 	}
 	return []event{released{*r}}, nil
@@ -93,41 +93,47 @@ func fileFree(t tx, plugin string, f *File) error {
 		return fail(PackageOwned, "to use a stored version name it with its version and upload no file, or publish under another package name",
 			"the %s package %q belongs to the plugin %q", f.Package.Ecosystem, f.Package.Name, owner)
 	}
-	stored := t.packageFiles(f.Package)
-	if there, ok := stored[f.Name]; ok {
-		if there.SHA256 == f.SHA256 {
+	for _, there := range t.packageFiles(f.Package) {
+		there := there.File
+		switch {
+		case there.SHA256 == f.SHA256 && (there.Name == f.Name || f.Package.Ecosystem == schema.NPM):
 			return nil
-		}
-		return fail(FileExists, "build a new version of the package", "%s of %s %s is published already with other bytes (sha256 %.12s..., yours is %.12s...)",
-			f.Name, f.Package.Name, f.Package.Version, there.SHA256, f.SHA256)
-	}
-	if f.Package.Ecosystem == schema.NPM {
-		for name, there := range stored {
-			if there.SHA256 != f.SHA256 {
-				return fail(FileExists, "an npm version has one tarball for ever: build a new version of the package",
-					"%s %s is published already as %s with other bytes", f.Package.Name, f.Package.Version, name)
-			}
+		case there.Name == f.Name:
+			return fail(FileExists, "build a new version of the package", "%s of %s %s is published already with other bytes (sha256 %.12s..., yours is %.12s...)",
+				f.Name, f.Package.Name, f.Package.Version, there.SHA256, f.SHA256)
+		case f.Package.Ecosystem == schema.NPM:
+			return fail(FileExists, "an npm version has one tarball for ever: build a new version of the package",
+				"%s %s is published already as %s with other bytes", f.Package.Name, f.Package.Version, there.Name)
 		}
 	}
 	return nil
 }
 
-// usesStored checks the packages that a release names without bringing a file of them.
-func usesStored(t tx, r *Release) error {
+// stored gives the files of the packages that a release names with their
+// version and brings no file of: they are stored already (truth 6).
+func stored(t tx, r *Release) (files []File, err error) {
+	seen := map[string]bool{}
 	for _, p := range packagesOf(&r.Descriptor) {
 		if p.External || brings(r, p) {
 			continue
 		}
 		if p.Version == "" {
-			return fail(MissingFile, "upload its file with the release; or add its version, if it is stored already; or mark it external with a version and sha256",
+			return nil, fail(MissingFile, "upload its file with the release; or add its version, if it is stored already; or mark it external with a version and sha256",
 				"the descriptor names the %s package %q, but no file of it was uploaded", p.Ecosystem, p.Name)
 		}
-		if len(t.packageFiles(p)) == 0 {
-			return fail(MissingFile, "upload its file with the release, or mark it external with its sha256",
+		there := t.packageFiles(p)
+		if len(there) == 0 {
+			return nil, fail(MissingFile, "upload its file with the release, or mark it external with its sha256",
 				"the descriptor uses the %s package %q %s, which is not stored here and of which no file was uploaded", p.Ecosystem, p.Name, p.Version)
 		}
+		if key := string(packageKey(p)); !seen[key] {
+			seen[key] = true
+			for _, f := range there {
+				files = append(files, f.File)
+			}
+		}
 	}
-	return nil
+	return files, nil
 }
 
 func brings(r *Release, p schema.Package) bool {

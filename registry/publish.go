@@ -226,7 +226,7 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 	if err != nil {
 		return 0, false, err
 	}
-	owned := map[string]string{} // sha256 -> key of files that the plugin has stored already
+	owned := map[string]File{} // by sha256: what the plugin has stored already
 	err = r.cat.view(func(t tx) error {
 		if there, ok := t.release(release.Plugin, v); ok {
 			if there.Digest != release.Digest {
@@ -236,9 +236,9 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 			return nil
 		}
 		for i := range release.Files {
-			for _, stored := range t.packageFiles(release.Files[i].Package) {
-				if stored.Plugin == release.Plugin {
-					owned[stored.SHA256] = stored.Key
+			for _, there := range t.packageFiles(release.Files[i].Package) {
+				if there.Plugin == release.Plugin {
+					owned[there.File.SHA256] = there.File
 				}
 			}
 		}
@@ -251,10 +251,6 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 	folder := folder(release.Plugin)
 	var stored []string
 	store := func(f *File, content io.ReadSeeker) error {
-		if key, ok := owned[f.SHA256]; ok {
-			f.Key = key
-			return nil
-		}
 		f.Key = folder + f.SHA256
 		if slices.Contains(stored, f.Key) {
 			return nil
@@ -276,6 +272,10 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 	}
 	for i := range release.Files {
 		f := &release.Files[i]
+		if there, ok := owned[f.SHA256]; ok {
+			f.Key, f.Metadata = there.Key, there.Metadata
+			continue
+		}
 		if err := store(f, received[i].content); err != nil {
 			return 0, false, err
 		}

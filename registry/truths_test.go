@@ -245,6 +245,9 @@ func TestTruth6(t *testing.T) {
 	if len(used.Release.Files) != 0 {
 		t.Errorf("a user of a stored package has files: %+v", used.Release.Files)
 	}
+	if u := used.Release.Uses; len(u) != 1 || !bytes.Equal(content(t, r, u[0]), w.content) {
+		t.Errorf("it uses %+v", u)
+	}
 	_, err = r.Publish(t.Context(), upload(withPackages("User", "1.0.1", "kube-back", "")+"backend_version: 1.0.1\n"))
 	wantCode(t, err, MissingFile, "1.0.1")
 

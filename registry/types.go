@@ -69,7 +69,8 @@ type Release struct {
 	Descriptor schema.Descriptor `json:"descriptor"` // without DefaultConfig, which only the file has
 	Source     File              `json:"source"`     // the descriptor as published
 	Files      []File            `json:"files,omitempty"`
-	Digest     string            `json:"digest"` // sha256 over the sorted descriptor digest and file digests, in hex
+	Uses       []File            `json:"uses,omitempty"` // files of other releases' packages, as stored when this was published
+	Digest     string            `json:"digest"`         // sha256 over the sorted descriptor digest and file digests, in hex
 	Published  time.Time         `json:"published"`
 	By         string            `json:"by,omitempty"`
 
