@@ -28,6 +28,9 @@ func (c Cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
+// latest is the end of the year 9999, in microseconds since 1970.
+const latest = 253_402_300_800_000_000
+
 func parseCursor(s string, p *Plan) (*Cursor, error) {
 	var c Cursor
 	data, err := base64.RawURLEncoding.DecodeString(s)
@@ -37,9 +40,10 @@ func parseCursor(s string, p *Plan) (*Cursor, error) {
 	if c.Hash != p.Hash || c.Name == "" || len(c.Name) > 400 || math.Abs(c.Score) > math.MaxFloat32 {
 		return nil, ErrCursor
 	}
-	// Years 1 to 9999; engines count in floating point.
-	if const9999 := int64(253402300800000000); c.Now < -const9999 || c.Now > const9999 || c.Updated < -const9999 || c.Updated > const9999 {
-		return nil, ErrCursor
+	for _, t := range []int64{c.Now, c.Updated} {
+		if t > latest || t < -latest {
+			return nil, ErrCursor
+		}
 	}
 	return &c, nil
 }

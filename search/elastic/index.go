@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -42,6 +43,7 @@ type Index struct {
 
 	mu    sync.Mutex
 	bound string // the index that the last State saw and Put writes to; "" is unknown
+	knew  bool   // an index was bound before
 }
 
 var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
@@ -246,12 +248,25 @@ func gone(err error) error {
 
 func (x *Index) bind(name string) {
 	x.mu.Lock()
-	x.bound = name
+	x.bound, x.knew = name, x.knew || name != ""
 	x.mu.Unlock()
 }
 
-func (x *Index) boundTo() string {
+// boundTo is the index to write to. That is the current one for a process that
+// has never seen another; one whose index was replaced must read State.
+func (x *Index) boundTo(ctx context.Context) (string, error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.bound
+	name, knew := x.bound, x.knew
+	x.mu.Unlock()
+	if name != "" {
+		return name, nil
+	}
+	if knew {
+		return "", cmp.Or(x.circuit.allow(), errReplaced)
+	}
+	name, err := x.current(ctx)
+	if err == nil {
+		x.bind(name)
+	}
+	return name, err
 }

@@ -40,15 +40,12 @@ func (x *Index) Put(ctx context.Context, upTo search.Mark, docs ...search.Doc) e
 		return err
 	}
 	defer x.unlock()
-	name := x.boundTo()
-	if name == "" {
-		if err := x.circuit.allow(); err != nil {
-			return err
-		}
-		return errReplaced
+	name, err := x.boundTo(ctx)
+	if err != nil {
+		return err
 	}
 	b := bulk{index: x, target: name + writeSuffix}
-	err := b.addAll(ctx, func(yield func(search.Doc, error) bool) {
+	err = b.addAll(ctx, func(yield func(search.Doc, error) bool) {
 		for _, d := range docs {
 			if !yield(d, nil) {
 				return

@@ -38,7 +38,7 @@ func Generate(n int, seed uint64) []search.Doc {
 			Position:    uint64(i + 1),
 			Name:        name,
 			Spelling:    name,
-			Title:       strings.Title(subject) + " " + kind + " " + rare, //nolint:staticcheck // ASCII words
+			Title:       strings.ToUpper(subject[:1]) + subject[1:] + " " + kind + " " + rare,
 			Summary:     sentence(r, 12),
 			Description: sentence(r, 80) + "\n\n" + sentence(r, 60),
 			Maintainer:  fmt.Sprintf("Group %d <group%d@example.org>", i%97, i%97),

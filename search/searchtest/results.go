@@ -286,20 +286,20 @@ func testHostile(t *testing.T, open Opener) {
 // Signals multiply the score, and only so much.
 func testSignals(t *testing.T, open Opener) {
 	x := open(t)
-	make := func(name string, change func(*search.Doc)) search.Doc {
+	made := func(name string, change func(*search.Doc)) search.Doc {
 		d := doc(name, 1)
 		d.Summary, d.Updated = "sequence aligner", Now.AddDate(-10, 0, 0)
 		change(&d)
 		return d
 	}
 	docs := []search.Doc{
-		make("a-plain", func(d *search.Doc) {}),
-		make("b-fresh", func(d *search.Doc) { d.Updated = Now }),
-		make("c-trusted", func(d *search.Doc) { d.Trust = "official" }),
-		make("d-used", func(d *search.Doc) { d.Downloads = 1_000_000 }),
-		make("e-future", func(d *search.Doc) { d.Updated = Now.AddDate(10, 0, 0) }),
-		make("aligner", func(d *search.Doc) { d.Summary = "sequence" }),
-		make("z-all", func(d *search.Doc) { d.Trust, d.Downloads, d.Updated = "official", 1_000_000, Now }),
+		made("a-plain", func(d *search.Doc) {}),
+		made("b-fresh", func(d *search.Doc) { d.Updated = Now }),
+		made("c-trusted", func(d *search.Doc) { d.Trust = "official" }),
+		made("d-used", func(d *search.Doc) { d.Downloads = 1_000_000 }),
+		made("e-future", func(d *search.Doc) { d.Updated = Now.AddDate(10, 0, 0) }),
+		made("aligner", func(d *search.Doc) { d.Summary = "sequence" }),
+		made("z-all", func(d *search.Doc) { d.Trust, d.Downloads, d.Updated = "official", 1_000_000, Now }),
 	}
 	fill(t, x, docs)
 	r := agree(t, x, docs, parse(t, "sequence aligner"))
