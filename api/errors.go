@@ -109,7 +109,7 @@ func translate(err error) *registry.Error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &syntax):
-		e := fail(codeQuerySyntax, syntax.Fix, "%s", syntax.Error())
+		e := fail(codeQuerySyntax, syntax.Fix, "column %d: %s", syntax.Pos, syntax.Message)
 		e.Problems = schema.Problems{{Pointer: "q", Line: 1, Column: syntax.Pos, Code: string(codeQuerySyntax), Message: syntax.Message, Fix: syntax.Fix}}
 		return e
 	case errors.Is(err, search.ErrCursor):

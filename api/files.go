@@ -113,7 +113,7 @@ func uploaded(c echo.Context, name string) {
 }
 
 // fileOf finds a file of a release by its name, or by "backend" or "frontend"
-// where that names one.
+// where that names one; a single wheel goes before the sdist it is built from.
 func fileOf(r *registry.Release, name string) (*registry.File, error) {
 	for i := range r.Files {
 		if r.Files[i].Name == name {
@@ -145,6 +145,11 @@ func fileOf(r *registry.Release, name string) (*registry.File, error) {
 		}) {
 			candidates = append(candidates, f)
 		}
+	}
+	wheels := slices.Clone(candidates)
+	wheels = slices.DeleteFunc(wheels, func(f registry.File) bool { return f.Kind != registry.Wheel })
+	if len(wheels) == 1 {
+		candidates = wheels
 	}
 	switch len(candidates) {
 	case 0:

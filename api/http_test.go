@@ -206,6 +206,10 @@ func TestFileNames(t *testing.T) {
 	w := wheel(t, "two-back", "1.0.0", "")
 	other := wheelFor(t, "two-back", "1.0.0", "py3-none-linux_x86_64", "")
 	p.publish(two, w, other)
+	p.publish(strings.ReplaceAll(strings.Replace(two, "Two", "Three", 1), "two", "three"), wheel(t, "three-back", "1.0.0", ""), sdist(t, "three-back", "1.0.0"))
+	if res := p.get("/api/v1/plugins/three/releases/1.0.0/files/backend"); res.StatusCode != 200 || !strings.HasSuffix(res.Header.Get("Content-Location"), ".whl") {
+		t.Errorf("a wheel and its sdist: %d %s", res.StatusCode, res.text)
+	}
 	for path, code := range map[string]string{
 		"bare/releases/1.0.0/files/backend":   "not-found",
 		"two/releases/1.0.0/files/backend":    "ambiguous-file",

@@ -337,18 +337,31 @@ func wheelFor(t testing.TB, name, version, tag, salt string) client.FileSource {
 	return source(fmt.Sprintf("%s-%s-%s.whl", under, version, tag), b.Bytes())
 }
 
+// tarball is an npm package.
 func tarball(t testing.TB, name, version string) client.FileSource {
+	t.Helper()
+	file := strings.TrimPrefix(strings.ReplaceAll(name, "/", "-"), "@") + "-" + version + ".tgz"
+	return tarred(t, file, "package/package.json", fmt.Sprintf(`{"name":%q,"version":%q}`, name, version))
+}
+
+// sdist is the source of a Python package.
+func sdist(t testing.TB, name, version string) client.FileSource {
+	t.Helper()
+	under := strings.ReplaceAll(name, "-", "_") + "-" + version
+	return tarred(t, under+".tar.gz", under+"/PKG-INFO", "Metadata-Version: 2.2\nName: "+name+"\nVersion: "+version+"\n\nText.\n")
+}
+
+func tarred(t testing.TB, file, path, text string) client.FileSource {
 	t.Helper()
 	var b bytes.Buffer
 	g := gzip.NewWriter(&b)
 	w := tar.NewWriter(g)
-	text := fmt.Sprintf(`{"name":%q,"version":%q}`, name, version)
-	if err := w.WriteHeader(&tar.Header{Name: "package/package.json", Mode: 0o644, Size: int64(len(text))}); err != nil {
+	if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o644, Size: int64(len(text))}); err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(w, text)
 	if err := errors.Join(w.Close(), g.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return source(strings.TrimPrefix(strings.ReplaceAll(name, "/", "-"), "@")+"-"+version+".tgz", b.Bytes())
+	return source(file, b.Bytes())
 }
