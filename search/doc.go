@@ -40,9 +40,9 @@
 //     neighbours find the word written as one (jupyter hub: jupyterhub);
 //   - what synonyms.txt says is the same, in either direction;
 //   - names and titles with a word that begins so;
-//   - words with one typo, from 5 characters on, or two, from 8 on, but for
-//     the first character. Not in descriptions and maintainers, where typos
-//     find mostly noise.
+//   - words with one typo, from 5 characters on, or two, from 8 on (of which
+//     the stem has lost one at most), but for the first character. Not in
+//     descriptions and maintainers, where typos find mostly noise.
 //
 // A phrase finds only itself, and a minus takes away only what is written.
 // Words such as "the" are not looked for beside others (stopWords). From 13
