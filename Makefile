@@ -15,7 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 run: build ## start the AppStore with the sample catalogue, on its embedded default
-	./bin/appstore serve --import testdata/catalogue
+	APPSTORE_LOG_LEVEL=$${APPSTORE_LOG_LEVEL:-warn} ./bin/appstore serve --import testdata/catalogue
 
 build: ## build bin/appstore
 	@mkdir -p bin

@@ -217,3 +217,13 @@ func (c *Client) Events(ctx context.Context, after uint64, limit int) (*Events, 
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return get[Status](ctx, c, path("status"), nil)
 }
+
+// Ready is nil while the server answers and reaches its storage.
+func (c *Client) Ready(ctx context.Context) error {
+	res, err := c.once(ctx, request{method: http.MethodGet, path: "/readyz"})
+	if err != nil {
+		return err
+	}
+	_, err = c.all(ctx, res)
+	return err
+}

@@ -18,10 +18,7 @@ import (
 // openStore opens the storage that the settings name. The closer may be nil.
 func (c *config) openStore(ctx context.Context) (store storage.Store, closer func() error, err error) {
 	if c.s3Endpoint != "" {
-		s, err := s3.Open(ctx, s3.Options{
-			Endpoint: c.s3Endpoint, Region: c.s3Region, Bucket: c.s3Bucket, Prefix: c.s3Prefix,
-			AccessKey: c.s3AccessKey, SecretKey: c.s3SecretKey, CA: c.s3CA,
-		})
+		s, err := s3.Open(ctx, c.s3Options())
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w (settings: --s3-...)", err)
 		}
@@ -32,6 +29,29 @@ func (c *config) openStore(ctx context.Context) (store storage.Store, closer fun
 		return nil, nil, fmt.Errorf("%w (setting: %s)", err, c.name("data"))
 	}
 	return s, s.Close, nil
+}
+
+// openStoreToRead opens the storage beside a server that may be using it.
+func (c *config) openStoreToRead(ctx context.Context) (storage.Store, error) {
+	if c.s3Endpoint != "" {
+		s, err := s3.OpenReadOnly(ctx, c.s3Options())
+		if err != nil {
+			return nil, fmt.Errorf("%w (settings: --s3-...)", err)
+		}
+		return s, nil
+	}
+	s, err := files.OpenReadOnly(c.data)
+	if err != nil {
+		return nil, fmt.Errorf("%w (setting: %s)", err, c.name("data"))
+	}
+	return s, nil
+}
+
+func (c *config) s3Options() s3.Options {
+	return s3.Options{
+		Endpoint: c.s3Endpoint, Region: c.s3Region, Bucket: c.s3Bucket, Prefix: c.s3Prefix,
+		AccessKey: c.s3AccessKey, SecretKey: c.s3SecretKey, CA: c.s3CA,
+	}
 }
 
 // openIndex opens the search index that the settings name. Elasticsearch need

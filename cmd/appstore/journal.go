@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"appstore/registry/journal"
-	"appstore/storage"
-	"appstore/storage/files"
 )
 
 func (a *app) journalCommand() *cobra.Command {
@@ -54,13 +51,8 @@ type verified struct {
 }
 
 func (a *app) verifyJournal(ctx context.Context, c *config) error {
-	var store storage.Store
-	var err error
-	if c.s3Endpoint == "" {
-		if store, err = files.OpenReadOnly(c.data); err != nil {
-			return fmt.Errorf("%w (setting: %s)", err, c.name("data"))
-		}
-	} else if store, _, err = c.openStore(ctx); err != nil {
+	store, err := c.openStoreToRead(ctx)
+	if err != nil {
 		return err
 	}
 	p := a.progress()

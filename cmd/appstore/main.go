@@ -90,7 +90,7 @@ func (a *app) root() *cobra.Command {
 		{"publish", "Publish plugins:", []*cobra.Command{
 			a.initCommand(), a.validateCommand(), a.publishCommand(), a.importCommand(), a.yankCommand(), a.channelCommand(),
 		}},
-		{"operate", "Run a server:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.reindexCommand(), a.journalCommand()}},
+		{"operate", "Run a server:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.healthCommand(), a.reindexCommand(), a.journalCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand()}},
 	}
 	for _, g := range groups {

@@ -83,6 +83,25 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// OpenReadOnly connects to a bucket that is there, to read beside a server
+// that writes; it writes nothing itself, not even the probe.
+func OpenReadOnly(ctx context.Context, o Options) (*Store, error) {
+	s, err := connect(o)
+	if err != nil {
+		return nil, fmt.Errorf("open S3 storage: %w", err)
+	}
+	exists, err := s.again.BucketExists(ctx, s.bucket)
+	if err != nil {
+		err = readError(ctx, "look for it", "", err)
+	} else if !exists {
+		err = storage.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open S3 storage: bucket %q at %s: %w", o.Bucket, o.Endpoint, err)
+	}
+	return s, nil
+}
+
 // connect makes a Store without asking the server.
 func connect(o Options) (*Store, error) {
 	u, err := url.Parse(o.Endpoint)
