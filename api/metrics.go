@@ -84,8 +84,12 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		desc  *prometheus.Desc
 		value float64
 	}{
-		{positionDesc, float64(st.Position)}, {indexDesc, float64(st.IndexPosition)}, {behindDesc, st.Behind.Seconds()},
-		{pluginsDesc, float64(st.Plugins)}, {releasesDesc, float64(st.Releases)}, {readOnlyDesc, readOnly},
+		{positionDesc, float64(st.Position)},
+		{indexDesc, float64(st.IndexPosition)},
+		{behindDesc, st.Behind.Seconds()},
+		{pluginsDesc, float64(st.Plugins)},
+		{releasesDesc, float64(st.Releases)},
+		{readOnlyDesc, readOnly},
 	} {
 		ch <- prometheus.MustNewConstMetric(one.desc, prometheus.GaugeValue, one.value)
 	}
