@@ -36,13 +36,14 @@ type indexer struct {
 	own      atomic.Bool // woken for an entry of our own
 	verified search.Mark // the last mark of the index that was found in the journal
 
-	mu      sync.Mutex
-	reached uint64
-	waiters map[chan struct{}]uint64 // closed when reached is at least that
+	mu        sync.Mutex
+	reached   uint64
+	downloads map[string]uint64        // by plugin: what the index was last told
+	waiters   map[chan struct{}]uint64 // closed when reached is at least that
 }
 
 func newIndexer(index search.Index, r *Registry) *indexer {
-	return &indexer{index: index, r: r, wake: make(chan struct{}, 1), waiters: map[chan struct{}]uint64{}}
+	return &indexer{index: index, r: r, wake: make(chan struct{}, 1), waiters: map[chan struct{}]uint64{}, downloads: map[string]uint64{}}
 }
 
 // notify says that the catalogue has moved, by an entry of our own or not.
@@ -157,7 +158,7 @@ func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head
 				return false
 			}
 			var doc search.Doc
-			doc, failure = document(t, name)
+			doc, failure = x.document(t, name)
 			docs = append(docs, doc)
 			return failure == nil
 		})
@@ -186,7 +187,7 @@ func (x *indexer) all(ctx context.Context) iter.Seq2[search.Doc, error] {
 			err := x.r.cat.view(func(t tx) error {
 				c := t.Bucket(bucketPlugins).Cursor()
 				for k, _ := c.Seek([]byte(after + "\x00")); k != nil && len(docs) < indexBatch; k, _ = c.Next() {
-					doc, err := document(t, string(k))
+					doc, err := x.document(t, string(k))
 					if err != nil {
 						return err
 					}

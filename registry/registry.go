@@ -37,13 +37,14 @@ type Options struct {
 // Registry publishes, resolves and serves releases. All methods may be called
 // from many goroutines. Errors whose text is for the user are of type *Error.
 type Registry struct {
-	store   storage.Store
-	journal *journal.Journal
-	cat     *catalogue
-	index   *indexer
-	spool   *spool
-	log     *slog.Logger
-	storeID string
+	store     storage.Store
+	journal   *journal.Journal
+	cat       *catalogue
+	index     *indexer
+	spool     *spool
+	downloads *downloads
+	log       *slog.Logger
+	storeID   string
 
 	queue   chan *pending
 	refresh chan chan error // asks the loop to read the journal's end
@@ -94,8 +95,8 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop, r.closed = stop, run.Done()
-	r.index = newIndexer(o.Index, r)
-	for _, f := range []func(context.Context){r.loop, r.index.run, r.sweeper} {
+	r.index, r.downloads = newIndexer(o.Index, r), newDownloads(r)
+	for _, f := range []func(context.Context){r.loop, r.index.run, r.sweeper, r.downloads.run} {
 		r.done.Go(func() { f(run) })
 	}
 	return r, nil

@@ -197,14 +197,19 @@ func content(t *testing.T, r *Registry, f File) []byte {
 	return data
 }
 
-// found tells the names that the index finds for a word.
-func found(t *testing.T, index search.Index, word string) []string {
+func parsed(t *testing.T, text string) search.Query {
 	t.Helper()
-	q, err := search.Parse(word)
+	q, err := search.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := index.Search(t.Context(), q)
+	return q
+}
+
+// found tells the names that the index finds for a word.
+func found(t *testing.T, index search.Index, word string) []string {
+	t.Helper()
+	res, err := index.Search(t.Context(), parsed(t, word))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,409 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"appstore/schema"
+	"appstore/search"
+	"appstore/storage"
+)
+
+const (
+	// flushEvery is the most that a crash loses of the counts.
+	flushEvery = 5 * time.Second
+	// sumEvery is how old the other replicas' counts may be, and the index's.
+	sumEvery = time.Minute
+	// closeAfter is how long after its end a day is summed up: by then every
+	// replica has long written its last count of it.
+	closeAfter = 24 * time.Hour
+
+	maxStats = 64 << 20 // bytes of one object of counts
+)
+
+// counts are downloads by "plugin/version/client".
+type counts map[string]uint64
+
+// downloads counts what is fetched without writing on the way: each process
+// keeps its own counts of a day in one object, stats/day/<day>/<process>, that
+// it overwrites every few seconds. Readers add up the objects of all processes.
+// A day that is over is summed up into stats/sum/<day>, created once; the
+// objects of its processes are then of no more use, and are removed.
+type downloads struct {
+	r       *Registry
+	process string
+
+	reading sync.Mutex // one look at the store at a time
+
+	mu    sync.Mutex
+	own   map[string]counts // by day, what this process counted
+	dirty map[string]bool   // days with counts that are not written
+	parts map[string]part   // by key: the objects of other processes and of summed days
+	old   counts            // the sums of the days that left recentDays
+	past  map[string]bool   // which days are in old
+	total map[string]uint64 // by plugin, of all of these
+}
+
+// part is one object of counts as it was read.
+type part struct {
+	day, mark string // mark: when it was written, and its size
+	counts    counts
+}
+
+// recentDays is how many days are told apart; what is older is one number.
+const recentDays = 30
+
+func newDownloads(r *Registry) *downloads {
+	return &downloads{
+		r: r, process: strings.ToLower(rand.Text()),
+		own: map[string]counts{}, dirty: map[string]bool{}, parts: map[string]part{},
+		old: counts{}, past: map[string]bool{}, total: map[string]uint64{},
+	}
+}
+
+const dayLayout = "2006-01-02"
+
+// CountDownload counts one file of a release that was served to a kind of
+// client, such as "pip" ([a-z]+). It only adds to a number in memory.
+func (r *Registry) CountDownload(plugin, version, client string) {
+	day := time.Now().UTC().Format(dayLayout)
+	d := r.downloads
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.own[day] == nil {
+		d.own[day] = counts{}
+	}
+	d.own[day][plugin+"/"+version+"/"+client]++
+	d.dirty[day] = true
+	d.total[plugin]++
+}
+
+// Downloads are the downloads of a plugin so far, by all replicas.
+type Downloads struct {
+	Total    uint64
+	Releases map[string]uint64            // by version
+	Clients  map[string]uint64            // by kind of client
+	Days     map[string]map[string]uint64 // the last 30 days: day -> version -> downloads
+}
+
+// Downloads of one plugin. Counts of other replicas are at most a minute and a
+// few seconds old.
+func (r *Registry) Downloads(name string) Downloads {
+	prefix := schema.Normalise(name) + "/"
+	oldest := time.Now().UTC().AddDate(0, 0, -recentDays).Format(dayLayout)
+	res := Downloads{Releases: map[string]uint64{}, Clients: map[string]uint64{}, Days: map[string]map[string]uint64{}}
+	r.downloads.mu.Lock()
+	defer r.downloads.mu.Unlock()
+	r.downloads.each(func(day, key string, n uint64) {
+		rest, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			return
+		}
+		version, client, _ := strings.Cut(rest, "/")
+		res.Total += n
+		res.Releases[version] += n
+		res.Clients[client] += n
+		if day > oldest {
+			if res.Days[day] == nil {
+				res.Days[day] = map[string]uint64{}
+			}
+			res.Days[day][version] += n
+		}
+	})
+	return res
+}
+
+// each calls f, under d.mu, for every count; day is "" for those long ago.
+func (d *downloads) each(f func(day, key string, n uint64)) {
+	for key, n := range d.old {
+		f("", key, n)
+	}
+	for day, c := range d.own {
+		for key, n := range c {
+			f(day, key, n)
+		}
+	}
+	for _, p := range d.parts {
+		for key, n := range p.counts {
+			f(p.day, key, n)
+		}
+	}
+}
+
+// totals are the downloads of each plugin.
+func (d *downloads) totals() map[string]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.total)
+}
+
+func (d *downloads) of(plugin string) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.total[plugin]
+}
+
+func (d *downloads) run(ctx context.Context) {
+	flush, sum := time.NewTicker(flushEvery), time.NewTicker(sumEvery)
+	defer flush.Stop()
+	defer sum.Stop()
+	d.gather(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushEvery)
+			defer cancel()
+			d.flush(last)
+			return
+		case <-flush.C:
+			d.flush(ctx)
+		case <-sum.C:
+			d.gather(ctx)
+		}
+	}
+}
+
+// flush writes the counts of this process that changed.
+func (d *downloads) flush(ctx context.Context) {
+	d.mu.Lock()
+	texts := map[string][]byte{}
+	for day := range d.dirty {
+		text, err := json.Marshal(d.own[day])
+		if err == nil {
+			texts[day] = text
+		}
+	}
+	clear(d.dirty)
+	d.mu.Unlock()
+	for day, text := range texts {
+		key := "stats/day/" + day + "/" + d.process
+		if err := d.r.store.Put(ctx, key, bytes.NewReader(text), int64(len(text))); err != nil {
+			d.mu.Lock()
+			d.dirty[day] = true // once more, later
+			d.mu.Unlock()
+			d.r.log.Warn("download counts are not written; they are kept and tried again", "error", err)
+			return
+		}
+	}
+}
+
+// gather reads what other processes counted, sums up days that are over, and
+// tells the index what changed.
+func (d *downloads) gather(ctx context.Context) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	if err := d.readAll(ctx); err != nil {
+		if ctx.Err() == nil {
+			d.r.log.Warn("download counts of other replicas can't be read", "error", err)
+		}
+		return
+	}
+	var changed []string
+	for plugin, n := range d.totals() {
+		if n != d.r.index.told(plugin) {
+			changed = append(changed, plugin)
+		}
+	}
+	slices.Sort(changed)
+	d.r.index.retell(ctx, changed)
+}
+
+func (d *downloads) readAll(ctx context.Context) error {
+	oldest := time.Now().UTC().AddDate(0, 0, -recentDays).Format(dayLayout)
+	seen := map[string]bool{}   // keys that are there
+	summed := map[string]bool{} // days
+	for _, prefix := range []string{"stats/sum/", "stats/day/"} {
+		for info, err := range d.r.store.List(ctx, prefix, "") {
+			if err != nil {
+				return err
+			}
+			day, process, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
+			if prefix == "stats/sum/" {
+				summed[day] = true
+			} else if summed[day] || process == d.process {
+				continue
+			}
+			seen[info.Key] = true
+			if err := d.readPart(ctx, info, day, summed[day] && day < oldest); err != nil {
+				return err
+			}
+		}
+	}
+	d.mu.Lock()
+	over := map[string]bool{} // days to be summed up
+	isOver := func(day string) {
+		if begin, err := time.Parse(dayLayout, day); err == nil && !summed[day] && time.Since(begin.AddDate(0, 0, 1)) > closeAfter {
+			over[day] = true
+		}
+	}
+	for key, p := range d.parts {
+		if !seen[key] {
+			delete(d.parts, key)
+		} else {
+			isOver(p.day)
+		}
+	}
+	for day := range d.own {
+		if summed[day] {
+			delete(d.own, day) // it is in the sum
+		} else {
+			isOver(day)
+		}
+	}
+	clear(d.total)
+	d.each(func(_, key string, n uint64) {
+		plugin, _, _ := strings.Cut(key, "/")
+		d.total[plugin] += n
+	})
+	d.mu.Unlock()
+	for day := range over {
+		if err := d.sumUp(ctx, day); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPart reads one object of counts unless it is known; one of long ago is
+// added to the old ones, since it never changes.
+func (d *downloads) readPart(ctx context.Context, info storage.Info, day string, old bool) error {
+	mark := fmt.Sprint(info.Modified.UnixNano(), " ", info.Size)
+	d.mu.Lock()
+	known := d.past[day] || d.parts[info.Key].mark == mark
+	d.mu.Unlock()
+	if known && !old || d.past[day] {
+		return nil
+	}
+	c, err := d.readOne(ctx, info.Key)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil // summed up and removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !old {
+		d.parts[info.Key] = part{day: day, mark: mark, counts: c}
+		return nil
+	}
+	delete(d.parts, info.Key)
+	d.past[day] = true
+	for key, n := range c {
+		d.old[key] += n
+	}
+	return nil
+}
+
+func (d *downloads) readOne(ctx context.Context, key string) (counts, error) {
+	r, _, err := d.r.store.Get(ctx, key, storage.Read{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var c counts
+	if err := json.NewDecoder(io.LimitReader(r, maxStats)).Decode(&c); err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return c, nil
+}
+
+// sumUp creates the sum of a day that is over. Of racing replicas one wins;
+// all have read the same objects, which nobody writes any more.
+func (d *downloads) sumUp(ctx context.Context, day string) error {
+	d.flush(ctx)
+	sum := counts{}
+	d.mu.Lock()
+	d.each(func(of, key string, n uint64) {
+		if of == day {
+			sum[key] += n
+		}
+	})
+	d.mu.Unlock()
+	text, err := json.Marshal(sum)
+	if err != nil {
+		return err
+	}
+	if err := d.r.store.Create(ctx, "stats/sum/"+day, text); err != nil && !errors.Is(err, storage.ErrExist) {
+		return err
+	}
+	var keys []string
+	for info, err := range d.r.store.List(ctx, "stats/day/"+day+"/", "") {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, info.Key)
+	}
+	for _, key := range keys {
+		if err := d.r.store.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// told is the number of downloads that the index was last told of a plugin.
+func (x *indexer) told(plugin string) uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.downloads[plugin]
+}
+
+// retell puts the documents of plugins whose downloads changed. They are at
+// the position that the index has already, which an equal one overwrites.
+func (x *indexer) retell(ctx context.Context, plugins []string) {
+	for part := range slices.Chunk(plugins, indexBatch) {
+		totals := x.r.downloads.totals()
+		err := func() error {
+			state, err := x.index.State(ctx)
+			if err != nil {
+				return err
+			}
+			var docs []search.Doc
+			err = x.r.cat.view(func(t tx) error {
+				for _, name := range part {
+					if _, ok := t.plugin(name); !ok {
+						continue // counted before the store was put back to an older state
+					}
+					doc, err := x.document(t, name)
+					if err != nil {
+						return err
+					}
+					docs = append(docs, doc)
+				}
+				return nil
+			})
+			if err != nil || len(docs) == 0 {
+				return err
+			}
+			put, cancel := context.WithTimeout(ctx, indexTimeout)
+			defer cancel()
+			return x.index.Put(put, state.Mark, docs...)
+		}()
+		if err != nil {
+			return // the next minute tries again
+		}
+		x.mu.Lock()
+		for _, name := range part {
+			x.downloads[name] = totals[name]
+		}
+		x.mu.Unlock()
+	}
+}
+
+// document is what a plugin looks like to the search, its downloads included.
+func (x *indexer) document(t tx, name string) (search.Doc, error) {
+	doc, err := document(t, name)
+	doc.Downloads = x.r.downloads.of(name)
+	return doc, err
+}

@@ -1,0 +1,99 @@
+package registry
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Replicas add up; what a process counted survives it; days that are over are
+// summed up once and for all.
+func TestDownloads(t *testing.T) {
+	p := newPlace(t)
+	a, b := p.replica("a"), p.replica("b")
+	mustPublish(t, a, upload(plain("Kube", "1.0.0", "s")))
+	var g sync.WaitGroup
+	for range 10 {
+		g.Go(func() {
+			for range 10 {
+				a.CountDownload("kube", "1.0.0", "pip")
+				b.CountDownload("kube", "1.0.0", "npm")
+			}
+		})
+	}
+	g.Wait()
+	b.CountDownload("kube", "1.1.0", "pip")
+	if got := a.Downloads("KUBE"); got.Total != 100 || got.Clients["pip"] != 100 {
+		t.Errorf("on its own replica: %+v", got)
+	}
+	b.closeOnce() // writes what it has
+	a.downloads.gather(t.Context())
+	want := func(r *Registry) {
+		t.Helper()
+		got := r.Downloads("kube")
+		if got.Total != 201 || got.Clients["pip"] != 101 || got.Clients["npm"] != 100 || got.Releases["1.0.0"] != 200 || len(got.Days) != 1 {
+			t.Errorf("all replicas together: %+v", got)
+		}
+	}
+	want(a)
+	eventually(t, 2*time.Second, "the index knows", func() bool {
+		q := searchDoc(t, p, "kube")
+		return q == 201
+	})
+	a.closeOnce()
+	c := p.replica("c")
+	c.downloads.gather(t.Context())
+	want(c)
+	c.downloads.gather(t.Context()) // a second look counts nothing twice
+	want(c)
+}
+
+func searchDoc(t *testing.T, p *place, name string) uint64 {
+	t.Helper()
+	res, err := p.index.Search(t.Context(), parsed(t, name))
+	if err != nil || len(res.Hits) != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	return res.Hits[0].Doc.Downloads
+}
+
+func TestDownloadsOfDaysThatAreOver(t *testing.T) {
+	p := newPlace(t)
+	a := p.replica("a")
+	day := func(ago int) string { return time.Now().UTC().AddDate(0, 0, -ago).Format(dayLayout) }
+	for ago, n := range map[int]int{0: 1, 1: 2, 5: 4, 60: 8} {
+		for _, process := range []string{"x", "y"} {
+			text := fmt.Sprintf(`{"kube/1.0.0/pip":%d}`, n)
+			if err := p.store.Create(t.Context(), "stats/day/"+day(ago)+"/"+process, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 { // sums up, then reads the sums, then reads nothing new
+		a.downloads.gather(t.Context())
+		if got := a.Downloads("kube"); got.Total != 30 {
+			t.Fatalf("%+v, want 30 in all", got)
+		}
+	}
+	if got := a.Downloads("kube"); len(got.Days) != 3 || got.Days[day(5)]["1.0.0"] != 8 {
+		t.Errorf("days: %+v", got.Days)
+	}
+	var keys []string
+	for info, err := range p.store.List(t.Context(), "stats/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, info.Key)
+	}
+	want := []string{"stats/day/" + day(1) + "/x", "stats/day/" + day(1) + "/y", "stats/day/" + day(0) + "/x", "stats/day/" + day(0) + "/y", "stats/sum/" + day(60), "stats/sum/" + day(5)}
+	if fmt.Sprint(keys) != fmt.Sprint(want) {
+		t.Errorf("stored: %v, want %v", keys, want)
+	}
+	if b := p.replica("b"); true {
+		b.downloads.gather(t.Context())
+		if got := b.Downloads("kube"); got.Total != 30 {
+			t.Errorf("another replica: %+v", got)
+		}
+	}
+}
