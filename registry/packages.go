@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strings"
 
 	"appstore/schema"
 )
@@ -60,4 +61,41 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 		return err
 	})
 	return all, err
+}
+
+// PackageNames lists the packages of an ecosystem that were published here, by
+// their normalised names in byte order.
+func (r *Registry) PackageNames(_ context.Context, ecosystem string) (names []string, err error) {
+	if err := r.movable(); err != nil {
+		return nil, err
+	}
+	err = r.cat.view(func(t tx) error {
+		prefix := ecosystem + "\x00"
+		c := t.Bucket(bucketPackages).Cursor()
+		for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {
+			names = append(names, string(k[len(prefix):]))
+		}
+		return nil
+	})
+	return names, err
+}
+
+// PackageState tells which plugin owns a package, and the position of the
+// entry that changed that plugin last: what was made of the package's files
+// holds as long as it stays. It returns an *Error with the code NotFound for a
+// package never published here.
+func (r *Registry) PackageState(ctx context.Context, ecosystem, name string) (owner string, position uint64, err error) {
+	if err := r.movable(); err != nil {
+		return "", 0, err
+	}
+	err = r.find(ctx, func(t tx) error {
+		owner = t.packageOwner(schema.Package{Ecosystem: ecosystem, Name: name})
+		p, ok := t.plugin(owner)
+		if owner == "" || !ok {
+			return fail(NotFound, "check the spelling", "there is no %s package %q here", ecosystem, name)
+		}
+		position = p.Position
+		return nil
+	})
+	return owner, position, err
 }

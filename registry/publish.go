@@ -50,9 +50,9 @@ func (r *Registry) Publish(ctx context.Context, u Upload) (Published, error) {
 	if why := r.readOnly.Load(); why != nil {
 		return Published{}, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
 	}
-	d, problems := schema.Parse(u.Descriptor)
-	if len(problems) > 0 {
-		return Published{}, &Error{Code: InvalidDescriptor, Detail: fmt.Sprintf("the descriptor has %d problem(s)", len(problems)), Problems: problems}
+	d, err := parse(u.Descriptor)
+	if err != nil {
+		return Published{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
@@ -125,11 +125,7 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		if err != nil {
 			return all, inspected(name, err)
 		}
-		file := File{
-			Name: name, Kind: info.Kind, Package: info.Package,
-			Size: f.size, SHA256: f.sha256, SHA512: f.sha512, SHA1: f.sha1,
-			RequiresPython: info.RequiresPython, Manifest: info.Manifest,
-		}
+		file := fileOf(name, f, info)
 		if info.Kind == Wheel {
 			meta := describe(name+".metadata", info.Metadata)
 			file.Metadata = &meta
@@ -141,6 +137,14 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		release.Files = append(release.Files, file)
 	}
 	return all, oneVersion(release.Files)
+}
+
+func fileOf(name string, f *spooled, info artifact.Info) File {
+	return File{
+		Name: name, Kind: info.Kind, Package: info.Package,
+		Size: f.size, SHA256: f.sha256, SHA512: f.sha512, SHA1: f.sha1,
+		RequiresPython: info.RequiresPython, Manifest: info.Manifest,
+	}
 }
 
 // inspected turns what artifact says into an error for the user.

@@ -120,6 +120,11 @@ func withPackages(name, version, python, npm string) string {
 // wheel makes a small one; salt makes its bytes differ.
 func wheel(t *testing.T, name, version, tag, salt string) upFile {
 	t.Helper()
+	return wheelOf(t, name, version, tag, map[string]string{strings.ReplaceAll(name, "-", "_") + ".py": "# " + salt})
+}
+
+func wheelOf(t *testing.T, name, version, tag string, all map[string]string) upFile {
+	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	under := strings.ReplaceAll(name, "-", "_")
@@ -134,7 +139,9 @@ func wheel(t *testing.T, name, version, tag, salt string) upFile {
 		sum := sha256.Sum256([]byte(text))
 		record += fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
 	}
-	add(under+".py", "# "+salt)
+	for path, text := range all {
+		add(path, text)
+	}
 	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n")
 	add(info+"WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-"+tag+"\n")
 	add(info+"RECORD", record)

@@ -24,6 +24,11 @@ func (r *Registry) sweeper(ctx context.Context) {
 			timer.Reset(sweepEvery)
 		}
 		n, err := r.sweep(ctx, time.Now().Add(-sweepAge))
+		if err == nil {
+			var drafts int
+			drafts, err = r.sweepDrafts(ctx, time.Now().Add(-draftAge))
+			n += drafts
+		}
 		if err != nil && ctx.Err() == nil {
 			r.log.Warn("the sweep of unused files did not finish", "error", err, "removed", n)
 		} else if n > 0 {

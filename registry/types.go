@@ -128,6 +128,7 @@ const (
 	ArtifactMismatch  Code = "artifact-mismatch" // descriptor and file disagree
 	UnexpectedFile    Code = "unexpected-file"   // that nothing in the descriptor names
 	MissingFile       Code = "missing-file"      // that the descriptor names
+	NoDescriptor      Code = "no-descriptor"     // a file that came alone, and nothing says what it belongs to
 	TooLarge          Code = "too-large"
 	TooMany           Code = "too-many"        // releases, files
 	Unavailable       Code = "unavailable"     // storage; nothing happened

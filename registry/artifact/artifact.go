@@ -22,8 +22,8 @@ const (
 	MaxName     = 255     // bytes of a file name
 	MaxMetadata = 1 << 20 // bytes of METADATA, PKG-INFO, WHEEL or package.json
 	MaxRecord   = 16 << 20
-	MaxEntries  = 50_000 // entries of an archive
-	MaxPaths    = 65_536 // entries and the folders that they imply
+	MaxEntries  = 40_000 // entries of an archive
+	MaxPaths    = 50_000 // entries and the folders that they imply
 	MaxPath     = 1024   // bytes of an entry's name
 	MaxDepth    = 64     // folders in an entry's name
 	MaxUnpacked = 8 << 30
@@ -71,9 +71,12 @@ type Info struct {
 	// package, as "postinstall: node install.js". They are disclosed, not
 	// refused.
 	InstallScripts []string
-	Entries        int   // files and folders in the archive
-	Unpacked       int64 // bytes of its files
-	Checks         []Check
+	// Descriptor is the plugin's descriptor that travels in the package, as
+	// DescriptorName; nil if none does. It is not checked here.
+	Descriptor []byte
+	Entries    int   // files and folders in the archive
+	Unpacked   int64 // bytes of its files
+	Checks     []Check
 }
 
 // CheckName tells whether name can be the name of an uploaded file. An error

@@ -58,7 +58,7 @@ func parseHeader(data []byte, path string) (header, error) {
 // read has the fields that are read.
 var read = map[string]bool{
 	"metadata-version": true, "name": true, "version": true, "requires-python": true, "requires-dist": true,
-	"wheel-version": true, "root-is-purelib": true, "tag": true, "build": true,
+	"wheel-version": true, "root-is-purelib": true, "tag": true,
 }
 
 // one gives the value of a field that may be there once.

@@ -27,12 +27,15 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 	rep.pass(CheckFileName)
 	var data []byte
 	gyp := false
+	var plugin carried
 	w, err := walkTar(src, func(e tarEntry, content io.Reader) (err error) {
 		switch _, rest, _ := strings.Cut(e.name, "/"); rest {
 		case "package.json":
 			data, err = bounded(content, e)
 		case "binding.gyp":
 			gyp = true
+		default:
+			err = plugin.see(e, content, 0)
 		}
 		return err
 	})
@@ -55,6 +58,7 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 	if info.Manifest, err = abbreviated(all, len(info.InstallScripts) > 0); err != nil {
 		return Info{}, err
 	}
+	info.Descriptor = plugin.data
 	info.Entries, info.Unpacked = w.entries, w.unpacked
 	return info, nil
 }

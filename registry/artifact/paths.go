@@ -55,7 +55,7 @@ func checkPath(name string) *Error {
 // turns tells the characters of Unicode's Bidi_Control that embed, override or isolate.
 func turns(c rune) bool { return c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 }
 
-// namespace knows the names of an archive's entries: by hashes, since 65,536
+// namespace knows the names of an archive's entries: by hashes, since 50,000
 // long names would be too much memory. The seeds are random for each process, so
 // nobody can make names that meet.
 type namespace map[uint64]uint64 // hash of the folded name -> hash of the name, the lowest bit telling folders

@@ -15,11 +15,13 @@ func inspectSdist(rep *report, file string, src *source) (Info, error) {
 	}
 	rep.pass(CheckFileName)
 	var data []byte
+	var plugin carried
 	w, err := walkTar(src, func(e tarEntry, content io.Reader) (err error) {
 		if _, rest, _ := strings.Cut(e.name, "/"); rest == "PKG-INFO" {
 			data, err = bounded(content, e)
+			return err
 		}
-		return err
+		return plugin.see(e, content, descriptorDepth)
 	})
 	if err != nil {
 		return Info{}, err
@@ -45,6 +47,7 @@ func inspectSdist(rep *report, file string, src *source) (Info, error) {
 		return Info{}, err
 	}
 	rep.pass(CheckAgrees)
+	info.Descriptor = plugin.data
 	info.Entries, info.Unpacked = w.entries, w.unpacked
 	return info, nil
 }

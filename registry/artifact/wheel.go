@@ -101,6 +101,9 @@ func inspectWheel(rep *report, file string, src *source) (Info, error) {
 		return Info{}, err
 	}
 	rep.pass(CheckMetadata, CheckAgrees, CheckWheel, CheckRecord, CheckEntries, CheckLimits, CheckContents, CheckArchive)
+	if info.Descriptor, err = z.descriptor(); err != nil {
+		return Info{}, err
+	}
 	info.Entries, info.Unpacked = len(z.entries), z.unpacked
 	return info, nil
 }

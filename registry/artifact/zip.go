@@ -162,7 +162,7 @@ func (z *zipArchive) between(offset, size, at int64) error {
 		}
 		return string(b)
 	}
-	if read(4, at-size) == sigCentral && read(4, offset) != sigCentral {
+	if read(4, at-size) == sigCentral {
 		if read(4, gap-endSize) == sigEnd {
 			return refuse("zip-two-archives", again, "it is two archives, one after the other")
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"hash/crc32"
 	"io"
 )
@@ -16,8 +17,7 @@ import (
 // checksum. each gets the sha256 of every file.
 func (z *zipArchive) walk(each func(e *zipEntry, sum [32]byte) error) error {
 	r := bufio.NewReaderSize(io.NewSectionReader(z.src, 0, z.directory), 256<<10)
-	inflate := flate.NewReader(r)
-	buf := make([]byte, 64<<10)
+	x := &unpacker{r: r, inflate: flate.NewReader(r), hash: sha256.New(), buf: make([]byte, 64<<10)}
 	var pos int64
 	for i := range z.entries {
 		e := &z.entries[i]
@@ -41,7 +41,7 @@ func (z *zipArchive) walk(each func(e *zipEntry, sum [32]byte) error) error {
 		if pos += int64(e.packed); pos > z.directory {
 			return refuse("zip-overlap-directory", again, "%q overlaps the central directory", name)
 		}
-		sum, err := e.content(r, inflate.(flate.Resetter), inflate, buf, name)
+		sum, err := x.content(e, name)
 		if err != nil {
 			return err
 		}
@@ -145,24 +145,34 @@ func (p *packedReader) ReadByte() (byte, error) {
 	return p.r.ReadByte()
 }
 
-func (e *zipEntry) content(r *bufio.Reader, reset flate.Resetter, inflate io.Reader, buf []byte, name string) (sum [32]byte, err error) {
-	packed := &packedReader{r, int64(e.packed)}
+// unpacker has what contents are read with, one after the other.
+type unpacker struct {
+	r       *bufio.Reader
+	inflate io.ReadCloser
+	hash    hash.Hash
+	buf     []byte
+}
+
+// content reads one content, verifies its size and checksum, and gives its sha256.
+func (x *unpacker) content(e *zipEntry, name string) (sum [32]byte, err error) {
+	packed := &packedReader{x.r, int64(e.packed)}
 	var content io.Reader = packed
 	if e.zipMode == methodDeflated {
-		if err := reset.Reset(packed, nil); err != nil {
+		if err := x.inflate.(flate.Resetter).Reset(packed, nil); err != nil {
 			return sum, err
 		}
-		content = inflate
+		content = x.inflate
 	}
-	hash, crc := sha256.New(), uint32(0)
+	x.hash.Reset()
+	crc := uint32(0)
 	left := int64(e.size)
 	for {
-		n, err := content.Read(buf)
+		n, err := content.Read(x.buf)
 		if left -= int64(n); left < 0 {
 			return sum, refuse("content-long", again, "%q decompresses to more than the %d bytes that its header says", name, e.size)
 		}
-		hash.Write(buf[:n])
-		crc = crc32.Update(crc, crc32.IEEETable, buf[:n])
+		x.hash.Write(x.buf[:n])
+		crc = crc32.Update(crc, crc32.IEEETable, x.buf[:n])
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -178,7 +188,7 @@ func (e *zipEntry) content(r *bufio.Reader, reset flate.Resetter, inflate io.Rea
 	case crc != e.crc:
 		return sum, refuse("content-crc", "upload it again", "the checksum of %q is wrong", name)
 	}
-	hash.Sum(sum[:0])
+	x.hash.Sum(sum[:0])
 	return sum, nil
 }
 

@@ -1,0 +1,134 @@
+package artifact
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"strconv"
+	"strings"
+)
+
+// hostileTars are sdists that must be refused for what their archive is.
+func hostileTars() []hostile {
+	ok := sdistWith()
+	sdist := func(code string, parts ...[]byte) hostile { return hostile{code, sdistFile, sdistWith(parts...)} }
+	raw := func(code string, parts ...[]byte) hostile { return hostile{code, sdistFile, gz(parts...)} }
+	first := tarFile("kube-1.0.0/PKG-INFO", metadata)
+	next := tarFile("kube-1.0.0/x", "1")
+	changed := func(f func(h []byte)) []byte {
+		h := tarHead("kube-1.0.0/x", '0', 0)
+		f(h)
+		return sealed(h)
+	}
+	flags := bytes.Clone(ok)
+	flags[3] |= 0x80
+	crc := bytes.Clone(ok)
+	crc[len(crc)-8] ^= 1
+	damaged := bytes.Clone(ok)
+	for i := 12; i < 60; i++ {
+		damaged[i] = 0xff
+	}
+	var zip bytes.Buffer // in the gzip header's extra field
+	w := gzip.NewWriter(&zip)
+	w.Extra = []byte("PK")
+	w.Write(append(first, tarEnd...))
+	w.Close()
+	sum := tarHead("kube-1.0.0/x", '0', 0)
+	sum[148] ^= 1
+	return []hostile{
+		{"gzip-short", sdistFile, []byte{0x1f, 0x8b}},
+		{"gzip-is-zip", sdistFile, honest().bytes()},
+		{"gzip-none", sdistFile, append(bytes.Clone(first), tarEnd...)},
+		{"gzip-extra", sdistFile, zip.Bytes()},
+		{"gzip-flags", sdistFile, flags},
+		{"gzip-truncated", sdistFile, ok[:len(ok)-20]},
+		{"gzip-members", sdistFile, append(bytes.Clone(ok), ok...)},
+		{"gzip-trailing", sdistFile, append(bytes.Clone(ok), "more"...)},
+		{"gzip-nested", sdistFile, gz(ok)},
+		{"content-gzip-crc", sdistFile, crc},
+		{"content-gzip-damaged", sdistFile, damaged},
+		{"polyglot-zip", sdistFile, append(bytes.Clone(ok), shifted(len(ok))...)},
+		raw("tar-empty", tarEnd),
+		raw("tar-truncated", first),
+		raw("tar-half-end", first, tarEnd[:tarBlock]),
+		raw("tar-trailing", first, tarEnd, next),
+		raw("tar-cut", first, tarHead("kube-1.0.0/x", '0', 5000)),
+		raw("tar-loose-header", first, paxPart('x', "path=kube-1.0.0/y"), tarEnd),
+		sdist("tar-checksum", sum),
+		sdist("tar-size", changed(func(h []byte) { h[124] = 0x80 })),
+		sdist("tar-kind", tarPart("kube-1.0.0/x", 'V', "")),
+		sdist("tar-format", changed(func(h []byte) { copy(h[257:], "other") })),
+		sdist("tar-prefix", changed(func(h []byte) { copy(h[257:], "ustar  \x00evil"); copy(h[345:], "evil") })),
+		sdist("tar-header-large", tarHead("PaxHeaders/x", 'x', MaxPAX+1)),
+		sdist("tar-two-sizes", paxPart('x', "size=700"), next),
+		sdist("tar-two-long-names", tarPart("L", 'L', "kube-1.0.0/a\x00"), tarPart("L", 'L', "kube-1.0.0/b\x00"), next),
+		sdist("tar-no-long-name", tarPart("L", 'L', "\x00"), next),
+		sdist("tar-two-names", tarPart("L", 'L', "kube-1.0.0/a\x00"), paxPart('x', "path=kube-1.0.0/b"), next),
+		sdist("tar-long-and-pax", paxPart('x', "path=kube-1.0.0/b"), tarPart("L", 'L', "kube-1.0.0/a\x00"), next),
+		sdist("pax-twice", paxPart('x', "path=kube-1.0.0/a"), paxPart('x', "path=kube-1.0.0/b"), next),
+		sdist("pax-damaged", tarPart("PaxHeaders/x", 'x', "999 path=a\n"), next),
+		sdist("pax-record", tarPart("PaxHeaders/x", 'x', "9 noval..\n"[:8]+"\n"), next),
+		sdist("pax-duplicate", paxPart('x', "path=kube-1.0.0/a", "path=kube-1.0.0/b"), next),
+		sdist("pax-sparse", paxPart('x', "GNU.sparse.major=1"), next),
+		sdist("pax-charset", paxPart('x', "hdrcharset=BINARY"), next),
+		sdist("pax-global", paxPart('g', "path=kube-1.0.0/a"), next),
+		sdist("pax-empty-path", paxPart('x', "path="), next),
+		sdist("entry-hard-link", tarPart("kube-1.0.0/hard", '1', "")),
+		sdist("entry-link", tarPart("kube-1.0.0/soft", '2', "")),
+		sdist("entry-device", tarPart("kube-1.0.0/null", '3', "")),
+		sdist("entry-pipe", tarPart("kube-1.0.0/pipe", '6', "")),
+		sdist("entry-sparse", tarPart("kube-1.0.0/sparse", 'S', "")),
+		sdist("entry-no-top", tarFile("setup.py", "")),
+		sdist("entry-two-tops", tarFile("evil-1.0.0/setup.py", "")),
+		sdist("entry-outside", tarFile("kube-1.0.0/../../setup.py", "")),
+		sdist("entry-absolute", tarFile("/kube-1.0.0/setup.py", "")),
+		sdist("entry-backslash", tarFile(`kube-1.0.0\..\setup.py`, "")),
+		sdist("entry-duplicate", next, next),
+		sdist("entry-case", tarFile("kube-1.0.0/X", ""), tarFile("kube-1.0.0/x", "")),
+		sdist("entry-file-and-folder", next, tarFile("kube-1.0.0/x/y", "")),
+		sdist("entry-folder-content", tarPart("kube-1.0.0/d/", '5', "1")),
+		sdist("entry-not-utf8", tarFile("kube-1.0.0/\xfe", "")),
+		sdist("bomb-ratio", tarPart("kube-1.0.0/zeros", '0', strings.Repeat("\x00", FreeUnpacked))),
+		sdist("bomb-entries", manyFiles()),
+	}
+}
+
+// shifted is a zip archive whose offsets count from n bytes before it.
+func shifted(n int) []byte {
+	z := honest()
+	z.dirOffset = 0
+	b := z.bytes()
+	at := bytes.Index(b, []byte(sigCentral))
+	binary.LittleEndian.PutUint32(b[len(b)-6:], uint32(at+n))
+	return b
+}
+
+func manyFiles() []byte {
+	var b []byte
+	for i := range MaxEntries {
+		b = append(b, tarHead("kube-1.0.0/"+strconv.Itoa(i), '0', 0)...)
+	}
+	return b
+}
+
+// hostilePackages are sdists and npm tarballs that must be refused for what
+// they say.
+func hostilePackages() []hostile {
+	npm := func(code, manifest string) hostile { return hostile{code, "kube.tgz", npmWith(manifest)} }
+	top := func(code, top string) hostile {
+		return hostile{code, sdistFile, gz(tarFile(top+"/PKG-INFO", metadata), tarEnd)}
+	}
+	return []hostile{
+		{"metadata-pkg-info", sdistFile, gz(tarFile("kube-1.0.0/setup.py", ""), tarEnd)},
+		{"agree-name", "other-1.0.0.tar.gz", sdistWith()},
+		{"agree-version", "kube-1.0.1.tar.gz", sdistWith()},
+		top("agree-top", "kube"),
+		{"metadata-package-json", "kube.tgz", gz(tarFile("package/index.js", ""), tarEnd)},
+		npm("metadata-json", `{"name":`),
+		npm("metadata-npm-missing", `{"NAME":"kube","version":"1.0.0"}`),
+		npm("metadata-npm-name", `{"name":"../kube","version":"1.0.0"}`),
+		npm("metadata-semver", `{"name":"kube","version":"1.0"}`),
+		npm("script-object", `{"name":"kube","version":"1.0.0","scripts":[1]}`),
+		npm("script-text", `{"name":"kube","version":"1.0.0","scripts":{"install":{}}}`),
+	}
+}

@@ -1,0 +1,300 @@
+package artifact
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"testing"
+)
+
+// zent is one entry of a zip archive, each field of which can be made to lie.
+type zent struct {
+	name, localName                  string
+	flags, localFlags, mode, locMode uint16
+	crc, packed, size                uint32 // of the central directory
+	localCRC, localPacked, localSize uint32
+	attributes                       uint32
+	extra, localExtra                []byte
+	before, data, after              []byte // around the local header, and the packed content
+	comment                          string
+	disk                             uint16
+	offset                           int64 // -1 is where it is
+}
+
+// deflate is one for all entries: a new one is 1 MB.
+var deflate, _ = flate.NewWriter(nil, flate.BestSpeed)
+
+func entry(name, content string) *zent {
+	var b bytes.Buffer
+	deflate.Reset(&b)
+	deflate.Write([]byte(content))
+	deflate.Close()
+	return packedEntry(name, b.Bytes(), crc32.ChecksumIEEE([]byte(content)), uint32(len(content)))
+}
+
+func packedEntry(name string, packed []byte, crc, size uint32) *zent {
+	n := uint32(len(packed))
+	return &zent{
+		name: name, localName: name, mode: 8, locMode: 8, crc: crc, packed: n, size: size,
+		localCRC: crc, localPacked: n, localSize: size, data: packed, offset: -1,
+	}
+}
+
+func stored(name, content string) *zent {
+	e := packedEntry(name, []byte(content), crc32.ChecksumIEEE([]byte(content)), uint32(len(content)))
+	e.mode, e.locMode = 0, 0
+	return e
+}
+
+// zfile is a zip archive that can be made to lie.
+type zfile struct {
+	all                                  []*zent
+	prefix, beforeDir, dirTail, afterDir []byte
+	tail                                 []byte
+	count, here, dirSize, dirOffset      int64 // -1 is the truth
+	disk                                 uint16
+	comment                              string
+}
+
+func (z *zfile) bytes() []byte {
+	le := binary.LittleEndian
+	out := bytes.Clone(z.prefix)
+	var dir []byte
+	for _, e := range z.all {
+		out = append(out, e.before...)
+		at := e.offset
+		if at < 0 {
+			at = int64(len(out))
+		}
+		h := make([]byte, localSize)
+		copy(h, sigLocal)
+		h[4] = 20
+		le.PutUint16(h[6:], e.localFlags)
+		le.PutUint16(h[8:], e.locMode)
+		le.PutUint32(h[14:], e.localCRC)
+		le.PutUint32(h[18:], e.localPacked)
+		le.PutUint32(h[22:], e.localSize)
+		le.PutUint16(h[26:], uint16(len(e.localName)))
+		le.PutUint16(h[28:], uint16(len(e.localExtra)))
+		out = append(append(append(out, h...), e.localName...), e.localExtra...)
+		out = append(append(out, e.data...), e.after...)
+
+		c := make([]byte, centralSize)
+		copy(c, sigCentral)
+		c[4], c[5], c[6] = 20, 3, 20
+		le.PutUint16(c[8:], e.flags)
+		le.PutUint16(c[10:], e.mode)
+		le.PutUint32(c[16:], e.crc)
+		le.PutUint32(c[20:], e.packed)
+		le.PutUint32(c[24:], e.size)
+		le.PutUint16(c[28:], uint16(len(e.name)))
+		le.PutUint16(c[30:], uint16(len(e.extra)))
+		le.PutUint16(c[32:], uint16(len(e.comment)))
+		le.PutUint16(c[34:], e.disk)
+		le.PutUint32(c[38:], e.attributes)
+		le.PutUint32(c[42:], uint32(at))
+		dir = append(append(append(append(dir, c...), e.name...), e.extra...), e.comment...)
+	}
+	dir = append(dir, z.dirTail...)
+	out = append(out, z.beforeDir...)
+	or := func(n, truth int64) int64 {
+		if n < 0 {
+			return truth
+		}
+		return n
+	}
+	start := int64(len(out))
+	out = append(append(out, dir...), z.afterDir...)
+	end := make([]byte, endSize)
+	copy(end, sigEnd)
+	le.PutUint16(end[4:], z.disk)
+	count := or(z.count, int64(len(z.all)))
+	le.PutUint16(end[8:], uint16(or(z.here, count)))
+	le.PutUint16(end[10:], uint16(count))
+	le.PutUint32(end[12:], uint32(or(z.dirSize, int64(len(dir)))))
+	le.PutUint32(end[16:], uint32(or(z.dirOffset, start)))
+	le.PutUint16(end[20:], uint16(len(z.comment)))
+	return append(append(append(out, end...), z.comment...), z.tail...)
+}
+
+// The honest wheel that hostile ones are made of.
+const (
+	wheelFile = "kube-1.0.0-py3-none-any.whl"
+	sdistFile = "kube-1.0.0.tar.gz"
+	infoDir   = "kube-1.0.0.dist-info/"
+	metadata  = "Metadata-Version: 2.1\nName: kube\nVersion: 1.0.0\nRequires-Python: >=3.8\nRequires-Dist: requests (>=2)\nRequires-Dist: idna; extra == 'x'\n\nText.\n"
+	wheelText = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+)
+
+// file is a name with its content, to put into archives.
+type file struct{ name, text string }
+
+func wheelOf(all ...file) *zfile {
+	z := &zfile{count: -1, here: -1, dirSize: -1, dirOffset: -1}
+	for _, f := range all {
+		z.all = append(z.all, entry(f.name, f.text))
+	}
+	return z
+}
+
+func recordOf(all []file) string {
+	record := infoDir + "RECORD,,\n"
+	for _, f := range all {
+		if strings.HasSuffix(f.name, "/") {
+			continue
+		}
+		sum := sha256.Sum256([]byte(f.text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.text))
+	}
+	return record
+}
+
+// honest is a wheel with further files in it, which RECORD lists.
+func honest(more ...file) *zfile {
+	all := append([]file{{"kube/__init__.py", "x = 1\n"}}, more...)
+	all = append(all, file{infoDir + "METADATA", metadata}, file{infoDir + "WHEEL", wheelText})
+	return wheelOf(append(all, file{infoDir + "RECORD", recordOf(all)})...)
+}
+
+// with is the honest wheel with other texts in its .dist-info folder.
+func with(meta, wheel string, record func(string) string) *zfile {
+	all := []file{{"kube/__init__.py", "x = 1\n"}, {infoDir + "METADATA", meta}, {infoDir + "WHEEL", wheel}}
+	return wheelOf(append(all, file{infoDir + "RECORD", record(recordOf(all))})...)
+}
+
+func same(s string) string { return s }
+
+// tarHead makes a header of a tar archive.
+func tarHead(name string, kind byte, size int) []byte {
+	h := make([]byte, tarBlock)
+	copy(h, name)
+	copy(h[100:], "0000644\x00")
+	copy(h[124:], fmt.Sprintf("%011o\x00", size))
+	copy(h[136:], "00000000000\x00")
+	h[156] = kind
+	copy(h[257:], "ustar\x0000")
+	return sealed(h)
+}
+
+func sealed(h []byte) []byte {
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", checksum(h)))
+	return h
+}
+
+func tarFile(name, content string) []byte { return tarPart(name, '0', content) }
+
+func tarPart(name string, kind byte, content string) []byte {
+	return append(tarHead(name, kind, len(content)), padded(content)...)
+}
+
+func padded(s string) []byte {
+	return append([]byte(s), make([]byte, -len(s)&(tarBlock-1))...)
+}
+
+func paxPart(kind byte, records ...string) []byte {
+	var b strings.Builder
+	for _, r := range records {
+		n := len(r) + 3
+		for len(fmt.Sprint(n))+len(r)+2 != n {
+			n++
+		}
+		fmt.Fprintf(&b, "%d %s\n", n, r)
+	}
+	return tarPart("PaxHeaders/x", kind, b.String())
+}
+
+var tarEnd = make([]byte, 2*tarBlock)
+
+// gz compresses a tar archive of these parts.
+func gz(parts ...[]byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	for _, p := range parts {
+		w.Write(p)
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+// sdistWith is an honest sdist with further parts.
+func sdistWith(parts ...[]byte) []byte {
+	all := append([][]byte{tarPart("kube-1.0.0/", '5', ""), tarFile("kube-1.0.0/PKG-INFO", metadata)}, parts...)
+	return gz(append(all, tarEnd)...)
+}
+
+func npmWith(manifest string, parts ...[]byte) []byte {
+	all := append([][]byte{tarFile("package/package.json", manifest)}, parts...)
+	return gz(append(all, tarEnd)...)
+}
+
+const packageJSON = `{"name":"@example/kube","version":"1.0.0"}`
+
+func inspect(name string, data []byte) (Info, error) {
+	return Inspect(name, bytes.NewReader(data), int64(len(data)))
+}
+
+func TestHonest(t *testing.T) {
+	longName := "kube-1.0.0/" + strings.Repeat("d/", 40) + strings.Repeat("long", 25) + ".py"
+	streamed := honest()
+	for _, e := range streamed.all {
+		e.flags, e.localFlags = bitDescriptor, bitDescriptor
+		e.after = binary.LittleEndian.AppendUint32([]byte(sigDescriptor), e.crc)
+		e.after = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(e.after, e.packed), e.size)
+		e.localCRC, e.localPacked, e.localSize = 0, 0, 0
+	}
+	room := honest()
+	room.all[0].localExtra = zip64Extra(uint64(room.all[0].size), uint64(room.all[0].packed))
+	room.all[0].localPacked, room.all[0].localSize = 0xffffffff, 0xffffffff
+	utf8Name := honest(file{"kube/é.txt", "e"})
+	utf8Name.all[1].flags, utf8Name.all[1].localFlags = bitUTF8, bitUTF8
+	for _, c := range []struct {
+		what, name string
+		data       []byte
+	}{
+		{"wheel", wheelFile, honest().bytes()},
+		{"wheel with a build tag", "kube-1.0.0-2x-py3-none-any.whl", honest().bytes()},
+		{"wheel with folders", wheelFile, honest(file{"kube/sub/", ""}, file{"kube/sub/a.py", ""}).bytes()},
+		{"streamed wheel", wheelFile, streamed.bytes()},
+		{"wheel with room for zip64", wheelFile, room.bytes()},
+		{"wheel with a name in UTF-8", wheelFile, utf8Name.bytes()},
+		{"wheel with data", wheelFile, honest(file{"kube-1.0.0.data/scripts/run", "#!python\n"}).bytes()},
+		{"wheel with stored zip inside", wheelFile, honest(file{"kube/inner.whl", string(honest().bytes())}).bytes()},
+		{"wheel with CRLF", wheelFile, with(strings.ReplaceAll(metadata, "\n", "\r\n"), wheelText, func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }).bytes()},
+		{"sdist", sdistFile, sdistWith()},
+		{"sdist by git archive", sdistFile, gz(paxPart('g', "comment=0123"), tarFile("kube-1.0.0/PKG-INFO", metadata), tarEnd)},
+		{"sdist with dots", sdistFile, gz(tarPart("./", '5', ""), tarPart("./kube-1.0.0/", '5', ""), tarFile("./kube-1.0.0/PKG-INFO", metadata), tarEnd)},
+		{"pax name", sdistFile, sdistWith(paxPart('x', "path="+longName, "mtime=1.5"), tarFile("kube-1.0.0/x", "1"))},
+		{"GNU name", sdistFile, sdistWith(tarPart("././@LongLink", 'L', longName+"\x00"), tarFile("kube-1.0.0/x", "1"))},
+		{"npm", "kube.tgz", npmWith(packageJSON)},
+		{"npm with another folder", "kube.tgz", gz(tarFile("react/package.json", packageJSON), tarEnd, tarEnd)},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			info, err := inspect(c.name, c.data)
+			if err != nil {
+				t.Fatalf("refused: %v", err)
+			}
+			for _, check := range info.Checks {
+				if check.Verdict != Pass {
+					t.Errorf("the check %s is %s", check.ID, check.Verdict)
+				}
+			}
+			if info.Entries == 0 || info.Unpacked == 0 || info.Package.Version != "1.0.0" {
+				t.Errorf("it is %+v", info)
+			}
+			if info.Kind != NPM && (info.RequiresPython != ">=3.8" || len(info.Dependencies) != 2 || info.Dependencies[1] != "idna; extra == 'x'") {
+				t.Errorf("requires %q, depends on %q", info.RequiresPython, info.Dependencies)
+			}
+		})
+	}
+}
+
+func zip64Extra(size, packed uint64) []byte {
+	b := []byte{1, 0, 16, 0}
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, size), packed)
+}

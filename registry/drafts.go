@@ -1,0 +1,433 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"appstore/registry/artifact"
+	"appstore/schema"
+	"appstore/storage"
+)
+
+const (
+	// draftAge is how long what was uploaded waits for the rest of its bundle.
+	draftAge = 7 * 24 * time.Hour
+	// maxDraftParts bounds what waits, over all plugins.
+	maxDraftParts = 1000
+	maxDraftFacts = 4 << 20 // bytes
+)
+
+// Draft is a bundle that comes in several requests, because its clients
+// (twine, npm) send one file in each and never say that they are done. The
+// upload that completes what the descriptor names publishes it.
+type Draft struct {
+	Plugin     string // normalised name
+	Name       string
+	Version    string
+	Descriptor schema.Descriptor
+	Source     []byte           // the descriptor as it came
+	Files      []File           // that have come
+	Missing    []schema.Package // of which no file has come yet
+	Updated    time.Time
+
+	keys []string // its objects in the store, facts first
+}
+
+// Uploaded is what became of one file: exactly one of Published, Draft and
+// Known is set.
+type Uploaded struct {
+	File      File
+	Published *Published // it completed its bundle
+	Draft     *Draft     // it waits for the rest
+	Known     bool       // the same bytes are published already
+}
+
+// draftPart is one thing that was uploaded: a descriptor, or a file, whose
+// content lies beside. Each upload has a folder of its own,
+//
+//	drafts/<plugin>/<random>/content    only of a file
+//	drafts/<plugin>/<random>/facts      created last: now the part is there
+//
+// so that uploads of one bundle at the same time, on any replicas, need not
+// know of each other: a draft is the union of the parts of its version.
+type draftPart struct {
+	Version    string    `json:"version"`
+	Descriptor []byte    `json:"descriptor,omitempty"`
+	File       *File     `json:"file,omitempty"`
+	By         string    `json:"by,omitempty"`
+	Time       time.Time `json:"time"`
+}
+
+// UploadFile takes one file of a bundle from a client that sends one file a
+// request. The bundle's descriptor travels inside the package, as a file named
+// artifact.DescriptorName, or was put before (PutDraft).
+func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reader, by string) (Uploaded, error) {
+	if err := artifact.CheckName(name); err != nil {
+		return Uploaded{}, inspected(name, err)
+	}
+	f, err := r.spool.receive(ctx, name, content, MaxFile)
+	if err != nil {
+		return Uploaded{}, err
+	}
+	defer f.release()
+	info, err := artifact.Inspect(name, f, f.size)
+	if err != nil {
+		return Uploaded{}, inspected(name, err)
+	}
+	file := fileOf(name, f, info)
+	known := false
+	err = r.cat.view(func(t tx) error {
+		for _, there := range t.packageFiles(file.Package) {
+			known = known || there.File.Name == file.Name && there.File.SHA256 == file.SHA256
+		}
+		if known {
+			return nil
+		}
+		return fileFree(t, t.packageOwner(file.Package), &file)
+	})
+	if err != nil || known {
+		return Uploaded{File: file, Known: known}, err
+	}
+
+	source := info.Descriptor
+	if source == nil {
+		if source, err = r.descriptorFor(ctx, file.Package); err != nil {
+			return Uploaded{}, err
+		}
+	}
+	d, err := parse(source)
+	if err != nil {
+		return Uploaded{}, err
+	}
+	if err := r.draftFits(ctx, d, &file); err != nil {
+		return Uploaded{}, err
+	}
+	if info.Descriptor != nil {
+		if _, err := r.PutDraft(ctx, info.Descriptor, by); err != nil {
+			return Uploaded{}, err
+		}
+	}
+	folder := draftFolder(schema.Normalise(d.Name))
+	file.Key = folder + "content"
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return Uploaded{}, err
+	}
+	if err := r.store.Put(ctx, file.Key, f, file.Size); err != nil {
+		return Uploaded{}, unavailable(err)
+	}
+	if err := r.addPart(ctx, folder, draftPart{Version: d.Version, File: &file, By: by, Time: time.Now().UTC()}); err != nil {
+		return Uploaded{}, err
+	}
+	// Whoever adds the last part sees all of them. Two may: then the other's
+	// publish can be done already, and the draft be on its way out.
+	draft, err := r.Draft(ctx, d.Name, d.Version)
+	if err == nil && len(draft.Missing) == 0 {
+		var published Published
+		if published, err = r.finish(ctx, draft, by); err == nil {
+			return Uploaded{File: file, Published: &published}, nil
+		}
+	}
+	if release, ok := r.brought(ctx, d, file.SHA256); ok {
+		return Uploaded{File: file, Published: &Published{Release: release}}, nil
+	}
+	if err != nil {
+		return Uploaded{}, err
+	}
+	return Uploaded{File: file, Draft: &draft}, nil
+}
+
+// brought returns the release of d, if it is published and has the file.
+func (r *Registry) brought(ctx context.Context, d *schema.Descriptor, sha256 string) (Release, bool) {
+	release, err := r.Resolve(ctx, d.Name, d.Version)
+	return release, err == nil && slices.ContainsFunc(release.Files, func(f File) bool { return f.SHA256 == sha256 })
+}
+
+func parse(source []byte) (*schema.Descriptor, error) {
+	d, problems := schema.Parse(source)
+	if len(problems) > 0 {
+		return nil, &Error{Code: InvalidDescriptor, Detail: fmt.Sprintf("the descriptor has %d problem(s)", len(problems)), Problems: problems}
+	}
+	return d, nil
+}
+
+// draftFits checks early what the publish would refuse at the end.
+func (r *Registry) draftFits(ctx context.Context, d *schema.Descriptor, file *File) error {
+	if file != nil {
+		if err := named(d, file); err != nil {
+			return err
+		}
+	}
+	v, err := schema.ParseVersion(d.Version)
+	if err != nil {
+		return err
+	}
+	if _, err := r.fresh(ctx); err != nil {
+		return err
+	}
+	return r.cat.view(func(t tx) error {
+		plugin := schema.Normalise(d.Name)
+		if _, ok := t.release(plugin, v); ok {
+			return fail(VersionExists, "a published release never changes: raise the version in the descriptor; to send several files of a package, put them all before the other package's, or use `appstore publish`",
+				"%s %s is published already", d.Name, d.Version)
+		}
+		if err := nameFree(t, plugin, d.Name); err != nil || file == nil {
+			return err
+		}
+		return fileFree(t, plugin, file)
+	})
+}
+
+// descriptorFor finds the draft that waits for a package.
+func (r *Registry) descriptorFor(ctx context.Context, p schema.Package) ([]byte, error) {
+	all, err := r.Drafts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Draft
+	for _, d := range all {
+		if slices.ContainsFunc(packagesOf(&d.Descriptor), func(q schema.Package) bool {
+			return !q.External && samePackage(p, q) && (q.Version == "" || q.Version == p.Version)
+		}) {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0].Source, nil
+	case 0:
+		return nil, fail(NoDescriptor, fmt.Sprintf("add the descriptor to the package as %s, or send it first: appstore draft put plugin.yaml", artifact.DescriptorName),
+			"the %s package %q %s has no descriptor in it, and no draft names it", p.Ecosystem, p.Name, p.Version)
+	}
+	return nil, fail(NoDescriptor, "give the package's version in the descriptors, or drop a draft: appstore draft drop", "several drafts wait for the %s package %q: %s %s and %s %s",
+		p.Ecosystem, p.Name, found[0].Name, found[0].Version, found[1].Name, found[1].Version)
+}
+
+// PutDraft puts a bundle's descriptor before its files. The same descriptor
+// again changes nothing; another one for the same version is refused.
+func (r *Registry) PutDraft(ctx context.Context, descriptor []byte, by string) (Draft, error) {
+	d, err := parse(descriptor)
+	if err != nil {
+		return Draft{}, err
+	}
+	if err := r.draftFits(ctx, d, nil); err != nil {
+		return Draft{}, err
+	}
+	draft, err := r.Draft(ctx, d.Name, d.Version)
+	var e *Error
+	switch {
+	case err == nil && bytes.Equal(draft.Source, descriptor):
+		return draft, nil
+	case err == nil:
+		return Draft{}, fail(VersionExists, "make the descriptors in all packages of the bundle the same, or drop the draft: appstore draft drop "+d.Name+"@"+d.Version,
+			"a draft of %s %s with another descriptor is there", d.Name, d.Version)
+	case !errors.As(err, &e) || e.Code != NotFound:
+		return Draft{}, err
+	}
+	part := draftPart{Version: d.Version, Descriptor: descriptor, By: by, Time: time.Now().UTC()}
+	if err := r.addPart(ctx, draftFolder(schema.Normalise(d.Name)), part); err != nil {
+		return Draft{}, err
+	}
+	return r.Draft(ctx, d.Name, d.Version)
+}
+
+func draftFolder(plugin string) string {
+	return "drafts/" + plugin + "/" + strings.ToLower(rand.Text()) + "/"
+}
+
+func (r *Registry) addPart(ctx context.Context, folder string, p draftPart) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return unavailable(r.store.Create(ctx, folder+"facts", data))
+}
+
+// Drafts lists all drafts, by plugin and version.
+func (r *Registry) Drafts(ctx context.Context) ([]Draft, error) { return r.drafts(ctx, "drafts/") }
+
+// Draft returns the draft of one version, or an *Error with the code NotFound.
+func (r *Registry) Draft(ctx context.Context, name, version string) (Draft, error) {
+	all, err := r.drafts(ctx, "drafts/"+schema.Normalise(name)+"/")
+	if err != nil {
+		return Draft{}, err
+	}
+	for _, d := range all {
+		if d.Version == version {
+			return d, nil
+		}
+	}
+	return Draft{}, fail(NotFound, "appstore draft list tells which there are", "there is no draft of %s %s", name, version)
+}
+
+func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
+	type id struct{ plugin, version string }
+	found := map[id]*Draft{}
+	n := 0
+	for info, err := range r.store.List(ctx, prefix, "") {
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		folder, ok := strings.CutSuffix(info.Key, "/facts")
+		if !ok {
+			continue
+		}
+		if n++; n > maxDraftParts {
+			return nil, fail(TooMany, "finish or drop some: appstore draft list", "more than %d uploads wait for the rest of their bundles", maxDraftParts)
+		}
+		part, err := r.readPart(ctx, info.Key)
+		if errors.Is(err, storage.ErrNotExist) {
+			continue // finished or dropped meanwhile
+		}
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		at := id{strings.Split(folder, "/")[1], part.Version}
+		d := found[at]
+		if d == nil {
+			d = &Draft{Plugin: at.plugin, Version: at.version}
+			found[at] = d
+		}
+		d.keys = append(d.keys, info.Key)
+		if part.Time.After(d.Updated) {
+			d.Updated = part.Time
+		}
+		if part.File == nil {
+			if d.Source != nil && !bytes.Equal(d.Source, part.Descriptor) {
+				continue // two at the same moment: the first in the order of keys holds
+			}
+			d.Source = part.Descriptor
+		} else if !slices.ContainsFunc(d.Files, func(f File) bool { return f.Name == part.File.Name && f.SHA256 == part.File.SHA256 }) {
+			d.Files = append(d.Files, *part.File)
+		}
+	}
+	var all []Draft
+	for _, d := range found {
+		parsed, problems := schema.Parse(d.Source)
+		if len(problems) > 0 {
+			continue // files whose descriptor is gone: the sweep takes them
+		}
+		d.Name, d.Descriptor = parsed.Name, *parsed
+		if err := r.cat.view(func(t tx) error { d.Missing = missing(t, d); return nil }); err != nil {
+			return nil, err
+		}
+		all = append(all, *d)
+	}
+	slices.SortFunc(all, func(a, b Draft) int { return strings.Compare(a.Plugin+"\x00"+a.Version, b.Plugin+"\x00"+b.Version) })
+	return all, nil
+}
+
+func (r *Registry) readPart(ctx context.Context, key string) (p draftPart, err error) {
+	c, _, err := r.store.Get(ctx, key, storage.Read{})
+	if err != nil {
+		return p, err
+	}
+	defer c.Close()
+	return p, json.NewDecoder(io.LimitReader(c, maxDraftFacts)).Decode(&p)
+}
+
+// missing gives the packages that the descriptor names and of which neither
+// the draft nor the store has a file.
+func missing(t tx, d *Draft) (all []schema.Package) {
+	for _, p := range packagesOf(&d.Descriptor) {
+		have := p.External ||
+			slices.ContainsFunc(d.Files, func(f File) bool { return samePackage(f.Package, p) }) ||
+			p.Version != "" && len(t.packageFiles(p)) > 0 ||
+			slices.ContainsFunc(all, func(q schema.Package) bool { return samePackage(p, q) })
+		if !have {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// FinishDraft publishes a draft as it is; what the descriptor names must be there.
+func (r *Registry) FinishDraft(ctx context.Context, name, version, by string) (Published, error) {
+	d, err := r.Draft(ctx, name, version)
+	if err != nil {
+		return Published{}, err
+	}
+	return r.finish(ctx, d, by)
+}
+
+// finish publishes a draft on the same way as any upload, and removes it.
+func (r *Registry) finish(ctx context.Context, d Draft, by string) (Published, error) {
+	i := 0
+	var open io.Closer
+	defer func() {
+		if open != nil {
+			open.Close()
+		}
+	}()
+	slices.SortFunc(d.Files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	p, err := r.Publish(ctx, Upload{Descriptor: d.Source, By: by, Next: func() (string, io.Reader, error) {
+		if open != nil {
+			open.Close()
+			open = nil
+		}
+		if i == len(d.Files) {
+			return "", nil, io.EOF
+		}
+		c, err := r.OpenFile(ctx, d.Files[i], storage.Read{})
+		if err != nil {
+			return "", nil, err
+		}
+		open = c
+		i++
+		return d.Files[i-1].Name, c, nil
+	}})
+	if err != nil {
+		return Published{}, err
+	}
+	if err := r.remove(context.WithoutCancel(ctx), d); err != nil {
+		r.log.Warn("a published draft could not be removed; the sweep does it", "plugin", d.Plugin, "version", d.Version, "error", err)
+	}
+	return p, nil
+}
+
+// DropDraft removes a draft and its files.
+func (r *Registry) DropDraft(ctx context.Context, name, version string) error {
+	d, err := r.Draft(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	return unavailable(r.remove(ctx, d))
+}
+
+func (r *Registry) remove(ctx context.Context, d Draft) error {
+	for _, key := range d.keys { // the facts first: without them a part is not there
+		if err := r.store.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	for _, key := range d.keys {
+		if err := r.store.Delete(ctx, strings.TrimSuffix(key, "facts")+"content"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepDrafts removes parts that waited in vain.
+func (r *Registry) sweepDrafts(ctx context.Context, old time.Time) (removed int, err error) {
+	for info, err := range r.store.List(ctx, "drafts/", "") {
+		if err != nil {
+			return removed, err
+		}
+		if !info.Modified.Before(old) {
+			continue
+		}
+		if err := r.store.Delete(ctx, info.Key); err != nil {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
