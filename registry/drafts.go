@@ -68,8 +68,9 @@ type draftPart struct {
 
 // UploadFile takes one file of a bundle from a client that sends one file a
 // request. The bundle's descriptor travels inside the package, as a file named
-// artifact.DescriptorName, or was put before (PutDraft).
-func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reader, by string) (Uploaded, error) {
+// artifact.DescriptorName, or was put before (PutDraft). claims are what the
+// client says that the file is: one that says otherwise is refused.
+func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reader, by string, claims ...schema.Package) (Uploaded, error) {
 	if err := artifact.CheckName(name); err != nil {
 		return Uploaded{}, inspected(name, err)
 	}
@@ -83,6 +84,12 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 		return Uploaded{}, inspected(name, err)
 	}
 	file := fileOf(name, f, info)
+	for _, c := range claims {
+		if !samePackage(c, file.Package) || c.Version != file.Package.Version {
+			return Uploaded{}, fail(ArtifactMismatch, "build it again, and upload it under its own name and version", "it was uploaded as %s %s, but %s says that it is %s %s",
+				c.Name, c.Version, name, file.Package.Name, file.Package.Version)
+		}
+	}
 	known := false
 	err = r.cat.view(func(t tx) error {
 		for _, there := range t.packageFiles(file.Package) {

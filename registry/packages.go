@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"strings"
+	"time"
 
 	"appstore/schema"
 )
@@ -10,9 +11,11 @@ import (
 // PackageFile is one file of a package, whichever releases bring it.
 type PackageFile struct {
 	File
-	Plugin string // that owns the package
-	Yanked bool   // no live release brings this version of the package any more (truth 6)
-	Reason string // of the newest yank, when Yanked
+	Plugin    string    // that owns the package
+	Release   string    // the version of the release that brought it first: where the file is served, also after newer ones
+	Published time.Time // when that was
+	Yanked    bool      // no live release brings this version of the package any more (truth 6)
+	Reason    string    // of the newest yank, when Yanked
 }
 
 // PackageFiles lists the stored files of a package, those of the newest release first.
@@ -46,9 +49,14 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 				if _, ok := why[v]; !ok && release.State == Yanked {
 					why[v] = release.Reason
 				}
-				if _, ok := seen[f.Name+"\x00"+v]; !ok {
-					seen[f.Name+"\x00"+v] = len(all)
+				at, ok := seen[f.Name+"\x00"+v]
+				if !ok {
+					at = len(all)
+					seen[f.Name+"\x00"+v] = at
 					all = append(all, PackageFile{File: f, Plugin: owner})
+				}
+				if first := &all[at]; !ok || release.Published.Before(first.Published) {
+					first.Release, first.Published = release.Descriptor.Version, release.Published
 				}
 			}
 			return true
