@@ -86,6 +86,7 @@ func hostileTars() []hostile {
 		sdist("entry-duplicate", next, next),
 		sdist("entry-case", tarFile("kube-1.0.0/X", ""), tarFile("kube-1.0.0/x", "")),
 		sdist("entry-file-and-folder", next, tarFile("kube-1.0.0/x/y", "")),
+		sdist("entry-kind", tarPart("kube-1.0.0/d/", '0', "")),
 		sdist("entry-folder-content", tarPart("kube-1.0.0/d/", '5', "1")),
 		sdist("entry-not-utf8", tarFile("kube-1.0.0/\xfe", "")),
 		sdist("bomb-ratio", tarPart("kube-1.0.0/zeros", '0', strings.Repeat("\x00", FreeUnpacked))),

@@ -144,15 +144,16 @@ func wheelOf(all ...file) *zfile {
 }
 
 func recordOf(all []file) string {
-	record := infoDir + "RECORD,,\n"
+	var record strings.Builder
+	record.WriteString(infoDir + "RECORD,,\n")
 	for _, f := range all {
 		if strings.HasSuffix(f.name, "/") {
 			continue
 		}
 		sum := sha256.Sum256([]byte(f.text))
-		record += fmt.Sprintf("%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.text))
+		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.text))
 	}
-	return record
+	return record.String()
 }
 
 // honest is a wheel with further files in it, which RECORD lists.

@@ -149,6 +149,9 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 		return refuse("tar-two-sizes", again, "%q has the size %d in one header and %.30q in another: readers see different archives", name, size, w.paxSize)
 	}
 	w.longName, w.paxPath, w.paxSize, w.extended = "", "", "", false
+	if kind == '0' && strings.HasSuffix(name, "/") {
+		return refuse("entry-kind", again, "%q is a file by its kind and a folder by its name", name)
+	}
 	// Before POSIX a folder was a file whose name ends with a slash.
 	e := tarEntry{name: strings.TrimPrefix(name, "./"), size: size, folder: kind == '5' || strings.HasSuffix(name, "/")}
 	if w.entries++; w.entries > MaxEntries {

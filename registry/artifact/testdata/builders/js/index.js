@@ -1,0 +1,1 @@
+exports.KubeForm = class KubeForm {};
