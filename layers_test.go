@@ -37,8 +37,9 @@ var rooms = map[string][]string{
 
 	"api/client": {"schema"},
 	"api/web":    {"api/client", "schema"},
+	"api/compat": {"registry", "schema", "schema/cloudlaunch", "storage"},
 	// storage, for the type that names a part of an object (Range requests).
-	"api": {"api/client", "api/web", "registry", "schema", "search", "storage"},
+	"api": {"api/client", "api/compat", "api/web", "registry", "schema", "search", "storage"},
 
 	"cmd/appstore": {"api", "api/client", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
 	"cmd/engines":  {},

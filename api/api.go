@@ -104,7 +104,7 @@ func newServer(o Options) (*server, error) {
 
 // roots are the first segments of the server's own paths. A prefix that begins
 // with one would be taken for a route.
-var roots = []string{"api", "plugins", "assets", "healthz", "readyz", "metrics", "openapi.yaml", "schema"}
+var roots = []string{"api", "plugins", "assets", "compat", "healthz", "readyz", "metrics", "openapi.yaml", "schema"}
 
 func (s *server) setBase(public string) error {
 	if public == "" {
@@ -176,6 +176,8 @@ func (s *server) routes() {
 	v1.DELETE("/plugins/:name/channels/:channel", s.removeChannel, s.authorised)
 	v1.PUT("/plugins/:name/listing", s.setListing, s.authorised)
 	v1.POST("/reindex", s.reindex, s.authorised)
+
+	s.mountCompat()
 
 	read(s.echo, "/healthz", s.healthz)
 	read(s.echo, "/readyz", s.readyz)

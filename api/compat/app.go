@@ -1,0 +1,109 @@
+package compat
+
+import (
+	"cmp"
+	"encoding/json"
+	"strings"
+
+	"appstore/registry"
+	"appstore/schema"
+	"appstore/schema/cloudlaunch"
+)
+
+// defaultOrder is CloudLaunch's display_order for apps that have none.
+const defaultOrder = 10000
+
+const maxTitle = 60 // runes, of CloudLaunch's Application.name
+
+// slug is a plugin's name as Django's SlugField takes it. Names are unique in
+// their normalised form, in which "." and "-" are the same, so slugs are too.
+func slug(p *registry.Plugin) string { return strings.ReplaceAll(p.Spelling, ".", "-") }
+
+// label is the name of the line that a release belongs to.
+func label(d *schema.Descriptor) string { return cmp.Or(d.Label, d.Version) }
+
+// imported gives what an import kept of the app's listing.
+func imported(p *registry.Plugin) (cloudlaunch.Listing, bool) {
+	var l cloudlaunch.Listing
+	if len(p.Listing.Source) == 0 || json.Unmarshal(p.Listing.Source, &l) != nil || l.Title == "" || l.Status == "" {
+		return cloudlaunch.Listing{}, false // of something else than an import
+	}
+	return l, true
+}
+
+// place is where CloudLaunch's page shows a plugin.
+func place(p *registry.Plugin) (status string, order int) {
+	source, ok := imported(p)
+	if !ok {
+		source.Order = defaultOrder
+	}
+	return cmp.Or(p.Listing.Status, source.Status, cloudlaunch.Live), cmp.Or(p.Listing.Order, source.Order)
+}
+
+// listing says of a plugin what CloudLaunch says of an app and not of its
+// versions. source is what an import kept, if there was one; current is the
+// release that no ref means.
+func listing(p *registry.Plugin, source cloudlaunch.Listing, current *schema.Descriptor) cloudlaunch.Listing {
+	l := source
+	if source.Title == "" {
+		l = cloudlaunch.Listing{
+			Title: cut(cmp.Or(current.Title, p.Spelling), maxTitle), Summary: current.Summary,
+			Maintainer: current.Maintainer, Description: current.Description,
+			Homepage: current.Links.Homepage, Icon: current.Links.Icon,
+		}
+	}
+	l.Status, l.Order = place(p)
+	l.Title = cmp.Or(p.Listing.Title, l.Title)
+	l.Summary = cmp.Or(p.Listing.Summary, l.Summary)
+	l.Icon = cmp.Or(p.Listing.Icon, l.Icon)
+	if p.Listing.Labels != nil {
+		l.Labels = p.Listing.Labels
+	}
+	// An app whose file names no default version keeps none, until the channel
+	// says one.
+	if _, set := p.Channels["stable"]; set || source.Title == "" || source.DefaultLabel != "" {
+		l.DefaultLabel = label(current)
+	}
+	return l
+}
+
+// app makes the app of a plugin.
+func app(p *registry.Plugin, source cloudlaunch.Listing, current *schema.Descriptor, releases []*schema.Descriptor) (cloudlaunch.App, error) {
+	full := make([]*schema.Descriptor, 0, len(releases))
+	for _, d := range releases {
+		full = append(full, withModule(d))
+	}
+	return cloudlaunch.AppOf(slug(p), listing(p, source, current), full)
+}
+
+// withModule writes a back end's bare class as module.Class: CloudLaunch imports
+// what stands before the last dot. The module has the package's name.
+func withModule(d *schema.Descriptor) *schema.Descriptor {
+	launch, ok := d.Interfaces["launch"]
+	if !ok || launch.Backend == nil || launch.Backend.Package.Name == "" || launch.Backend.Component == "" || strings.Contains(launch.Backend.Component, ".") {
+		return d
+	}
+	backend := *launch.Backend
+	backend.Component = strings.ReplaceAll(schema.Normalise(backend.Package.Name), "-", "_") + "." + backend.Component
+	launch.Backend = &backend
+	changed := *d
+	changed.Interfaces = map[string]schema.Interface{"launch": launch}
+	return &changed
+}
+
+func cut(s string, runes int) string {
+	r := []rune(s)
+	return string(r[:min(len(r), runes)])
+}
+
+// importable says what CloudLaunch, which checks nothing itself, must not be given.
+func importable(a cloudlaunch.App) error {
+	text, err := cloudlaunch.Write([]cloudlaunch.App{a})
+	if err != nil {
+		return err
+	}
+	if _, problems := cloudlaunch.Read(text); len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
