@@ -176,6 +176,11 @@ func (s *server) routes() {
 	v1.DELETE("/plugins/:name/channels/:channel", s.removeChannel, s.authorised)
 	v1.PUT("/plugins/:name/listing", s.setListing, s.authorised)
 	v1.POST("/reindex", s.reindex, s.authorised)
+	v1.GET("/drafts", s.drafts, s.authorised)
+	v1.POST("/drafts", s.putDraft, s.authorised)
+	v1.GET("/drafts/:name/:version", s.draft, s.authorised)
+	v1.DELETE("/drafts/:name/:version", s.dropDraft, s.authorised)
+	v1.POST("/drafts/:name/:version/finish", s.finishDraft, s.authorised)
 
 	s.mountCompat()
 

@@ -86,6 +86,9 @@ func (s *server) file(c echo.Context) error {
 	}
 	// Echo's Response hides ReadFrom; the writer below it has it, and sends a
 	// file of the disk without copying it through memory (sendfile).
+	if part.Offset == 0 && f.Kind != registry.CoreMetadata {
+		s.Registry.CountDownload(r.Plugin, r.Descriptor.Version, clientKind(req.UserAgent()))
+	}
 	n, err := io.Copy(c.Response().Writer, reader)
 	c.Response().Size += n
 	if err == nil && n != size {
@@ -95,6 +98,22 @@ func (s *server) file(c echo.Context) error {
 		return req.Context().Err()
 	}
 	return err
+}
+
+// clientKinds tell kinds of clients by how their User-Agent begins.
+var clientKinds = []struct{ begins, kind string }{
+	{"pip/", "pip"}, {"uv/", "pip"}, {"poetry/", "pip"}, {"pdm/", "pip"},
+	{"npm/", "npm"}, {"pnpm/", "npm"}, {"yarn/", "npm"}, {"Bun/", "npm"},
+	{"cloudlaunch", "cloudlaunch"}, {"appstore-cloudlaunch", "cloudlaunch"}, {"appstore/", "appstore"}, {"Mozilla/", "browser"},
+}
+
+func clientKind(agent string) string {
+	for _, k := range clientKinds {
+		if strings.HasPrefix(agent, k.begins) {
+			return k.kind
+		}
+	}
+	return "other"
 }
 
 // sendDeadline gives the client the time that size bytes take at leastRate.
@@ -115,14 +134,18 @@ func uploaded(c echo.Context, name string) {
 // fileOf finds a file of a release by its name, or by "backend" or "frontend"
 // where that names one; a single wheel goes before the sdist it is built from.
 func fileOf(r *registry.Release, name string) (*registry.File, error) {
-	for i := range r.Files {
-		if r.Files[i].Name == name {
-			return &r.Files[i], nil
+	all := slices.Concat(r.Files, r.Uses)
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+		if m := all[i].Metadata; m != nil && m.Name == name {
+			return m, nil // PEP 658
 		}
 	}
 	if name != "backend" && name != "frontend" {
-		fix := "it has " + strings.Join(fileNames(r.Files), ", ")
-		if len(r.Files) == 0 {
+		fix := "it has " + strings.Join(fileNames(all), ", ")
+		if len(all) == 0 {
 			fix = "it has no files: its code comes with the host"
 		}
 		return nil, fail(registry.NotFound, fix, "%s %s has no file %.80q", r.Plugin, r.Descriptor.Version, name)
@@ -138,7 +161,7 @@ func fileOf(r *registry.Release, name string) (*registry.File, error) {
 		}
 	}
 	var candidates []registry.File
-	for _, f := range r.Files {
+	for _, f := range all {
 		if slices.ContainsFunc(packages, func(p schema.Package) bool {
 			return p.Ecosystem == f.Package.Ecosystem &&
 				schema.NormalisePackage(p.Ecosystem, p.Name) == schema.NormalisePackage(p.Ecosystem, f.Package.Name)

@@ -45,6 +45,11 @@ func (s *server) publish(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.published(c, &p)
+}
+
+// published answers 201 for a new release, 200 for one that was there.
+func (s *server) published(c echo.Context, p *registry.Published) error {
 	w := client.Published{Release: *s.wireRelease(&p.Release), Created: p.Created, Searchable: p.Searchable}
 	c.Response().Header().Set("Location", w.URL)
 	if p.Created {

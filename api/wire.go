@@ -39,6 +39,8 @@ func (s *server) wirePlugin(p *registry.Plugin, page registry.Page, current *reg
 		Releases: s.summaries(p, page.Releases), Total: page.Total, Next: page.Next,
 		URL: s.apiURL(p.Name), Page: s.pageURL(p.Name),
 	}
+	downloads := s.Registry.Downloads(p.Name)
+	w.Downloads = client.Downloads{Total: downloads.Total, Releases: downloads.Releases, Clients: downloads.Clients}
 	if w.Channels == nil {
 		w.Channels = map[string]string{}
 	}
@@ -86,6 +88,9 @@ func (s *server) wireRelease(r *registry.Release) *client.Release {
 	}
 	for i := range r.Files {
 		w.Files = append(w.Files, s.wireFile(r, &r.Files[i]))
+	}
+	for i := range r.Uses {
+		w.Uses = append(w.Uses, s.wireFile(r, &r.Uses[i]))
 	}
 	return w
 }

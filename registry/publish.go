@@ -128,6 +128,7 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		file := fileOf(name, f, info)
 		if info.Kind == Wheel {
 			meta := describe(name+".metadata", info.Metadata)
+			meta.Kind, meta.Package = CoreMetadata, info.Package
 			file.Metadata = &meta
 			all[len(all)-1].metadata = info.Metadata
 		}

@@ -42,15 +42,16 @@ const (
 
 // Kinds of files.
 const (
-	Wheel      = "wheel"
-	Sdist      = "sdist"
-	NPMTarball = "npm"
+	Wheel        = "wheel"
+	Sdist        = "sdist"
+	NPMTarball   = "npm"
+	CoreMetadata = "metadata" // a wheel's METADATA, stored beside it
 )
 
 // File is one stored file of a release, or its descriptor.
 type File struct {
 	Name    string         `json:"name"` // the file's own name: "kube-1.0.0-py3-none-any.whl"
-	Kind    string         `json:"kind"` // Wheel, Sdist or NPMTarball; "" for the descriptor
+	Kind    string         `json:"kind"` // Wheel, Sdist, NPMTarball or CoreMetadata; "" for the descriptor
 	Package schema.Package `json:"package,omitzero"`
 	Key     string         `json:"key"` // in the store
 	Size    int64          `json:"size"`

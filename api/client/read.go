@@ -20,7 +20,7 @@ type Query struct {
 	Maintainer []string
 	Trust      []string
 	Status     []string
-	Sort       string // "relevance" (default), "name" or "updated"
+	Sort       string // "relevance" (default), "name", "updated" (newest first) or "downloads" (most first)
 	Limit      int    // 1 to 100; 0 means 20
 	After      string // cursor: Next of the page before
 	Explain    bool
@@ -63,9 +63,14 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 	return &to, nil
 }
 
-// Search finds plugins.
+// Search finds plugins. It is tried once: somebody waits for the answer, and a
+// search engine that is down is not back in a moment.
 func (c *Client) Search(ctx context.Context, q Query) (*List[Hit], error) {
-	return get[List[Hit]](ctx, c, path("plugins"), q.values())
+	var to List[Hit]
+	if err := c.json(ctx, request{method: http.MethodGet, path: path("plugins"), query: q.values()}, &to); err != nil {
+		return nil, err
+	}
+	return &to, nil
 }
 
 // Suggest completes the beginning of a name or title; limit 0 means 10.

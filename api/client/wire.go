@@ -85,12 +85,22 @@ type Plugin struct {
 	Position uint64            `json:"position"` // of the journal entry that changed it last
 	Listing  Listing           `json:"listing"`  // as it was set
 
+	Downloads Downloads `json:"downloads"`
+
 	Release  *Release         `json:"release,omitempty"` // the one that no ref means, in full
 	Releases []ReleaseSummary `json:"releases"`          // the newest 50
 	Total    int              `json:"total"`             // all releases
 	Next     string           `json:"next,omitempty"`    // cursor for the list of releases; "" if these are all
 	URL      string           `json:"url"`
 	Page     string           `json:"page"`
+}
+
+// Downloads are counted for each file served; all replicas' counts are a
+// minute old at most.
+type Downloads struct {
+	Total    uint64            `json:"total"`
+	Releases map[string]uint64 `json:"releases,omitempty"` // by version
+	Clients  map[string]uint64 `json:"clients,omitempty"`  // by kind: pip, npm, cloudlaunch, appstore, browser, other
 }
 
 // Listing is how a plugin as a whole is presented, whichever release is looked
@@ -135,6 +145,7 @@ type Release struct {
 	Descriptor schema.Descriptor `json:"descriptor"` // in one form; its default_config is only in Source
 	Source     File              `json:"source"`     // the descriptor as published
 	Files      []File            `json:"files"`
+	Uses       []File            `json:"uses,omitempty"` // files of stored packages that it names and other releases brought
 	URL        string            `json:"url"`
 	Page       string            `json:"page"`
 }
@@ -156,7 +167,24 @@ type File struct {
 	SHA256         string `json:"sha256"`
 	SHA512         string `json:"sha512,omitempty"`
 	SHA1           string `json:"sha1,omitempty"`
-	URL            string `json:"url"`
+	URL            string `json:"url,omitempty"` // "" in a draft
+}
+
+// Draft is a bundle that comes in several requests and is not published yet.
+type Draft struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Files   []File    `json:"files"`   // that have come
+	Missing []Package `json:"missing"` // of which no file has come yet
+	Updated time.Time `json:"updated"`
+}
+
+// Package is one that a descriptor names.
+type Package struct {
+	Ecosystem string `json:"ecosystem"` // "pypi" or "npm"
+	Name      string `json:"name"`
+	Version   string `json:"version,omitempty"` // "": the one that its files say
 }
 
 // Published is the answer to a publish: the release, and what became of it.

@@ -236,3 +236,38 @@ func (c *Client) SetListing(ctx context.Context, name string, l Listing) (*Plugi
 func (c *Client) Reindex(ctx context.Context) (*Status, error) {
 	return write[Status](ctx, c, http.MethodPost, nil, "reindex")
 }
+
+// Drafts lists the bundles that wait for files.
+func (c *Client) Drafts(ctx context.Context) (*List[Draft], error) {
+	return get[List[Draft]](ctx, c, path("drafts"), nil)
+}
+
+// Draft tells what a bundle has and waits for.
+func (c *Client) Draft(ctx context.Context, name, version string) (*Draft, error) {
+	return get[Draft](ctx, c, path("drafts", name, version), nil)
+}
+
+// PutDraft sends a bundle's descriptor before its files.
+func (c *Client) PutDraft(ctx context.Context, descriptor []byte) (*Draft, error) {
+	var to Draft
+	err := c.json(ctx, request{
+		method: http.MethodPost, path: path("drafts"), again: true,
+		body: func() (io.ReadCloser, int64, string, error) {
+			return io.NopCloser(bytes.NewReader(descriptor)), int64(len(descriptor)), "application/yaml", nil
+		},
+	}, &to)
+	if err != nil {
+		return nil, err
+	}
+	return &to, nil
+}
+
+// FinishDraft publishes a bundle as it is.
+func (c *Client) FinishDraft(ctx context.Context, name, version string) (*Published, error) {
+	return write[Published](ctx, c, http.MethodPost, nil, "drafts", name, version, "finish")
+}
+
+// DropDraft removes a bundle and its files.
+func (c *Client) DropDraft(ctx context.Context, name, version string) (*Draft, error) {
+	return write[Draft](ctx, c, http.MethodDelete, nil, "drafts", name, version)
+}

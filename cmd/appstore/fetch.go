@@ -99,7 +99,7 @@ func (a *app) fetch(ctx context.Context, arg, out string) error {
 func filesOf(r *client.Release) ([]client.File, error) {
 	source := r.Source
 	source.Name = descriptorName
-	files := append(slices.Clone(r.Files), source)
+	files := slices.Concat(r.Files, r.Uses, []client.File{source})
 	seen := map[string]bool{}
 	for _, f := range files {
 		if !plainName(f.Name) || seen[strings.ToLower(f.Name)] {
@@ -111,8 +111,10 @@ func filesOf(r *client.Release) ([]client.File, error) {
 		seen[strings.ToLower(f.Name)] = true
 	}
 	// That these are the files of the release that the digest names, too.
+	// Those of packages that it uses were published with another release, whose
+	// digest names them.
 	var digests []string
-	for _, f := range files {
+	for _, f := range append(slices.Clone(r.Files), source) {
 		digests = append(digests, f.SHA256)
 	}
 	if releaseDigest(digests) != r.Digest {

@@ -88,7 +88,7 @@ func (a *app) root() *cobra.Command {
 	}{
 		{"find", "Find and get plugins:", []*cobra.Command{a.searchCommand(), a.showCommand(), a.fetchCommand()}},
 		{"publish", "Publish plugins:", []*cobra.Command{
-			a.initCommand(), a.validateCommand(), a.publishCommand(), a.importCommand(), a.yankCommand(), a.channelCommand(),
+			a.initCommand(), a.validateCommand(), a.publishCommand(), a.importCommand(), a.yankCommand(), a.channelCommand(), a.draftCommand(),
 		}},
 		{"operate", "Run a server:", []*cobra.Command{a.serveCommand(), a.tokenCommand(), a.healthCommand(), a.reindexCommand(), a.journalCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand()}},

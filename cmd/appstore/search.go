@@ -46,7 +46,7 @@ there. Filters can stand in the query, too: tag:kubernetes category:containers
 	f.StringSliceVar(&q.Maintainer, "maintainer", nil, "only of this `maintainer`")
 	f.StringSliceVar(&q.Trust, "trust", nil, "only of this `trust`")
 	f.StringSliceVar(&q.Status, "status", nil, "only with this `status`: LIVE, DEV, CERTIFICATION")
-	f.StringVar(&q.Sort, "sort", "", "`order`: relevance (default), name or updated")
+	f.StringVar(&q.Sort, "sort", "", "`order`: relevance (default), name, updated or downloads")
 	f.IntVar(&q.Limit, "limit", 20, "at most this `many`, up to 100")
 	f.StringVar(&q.After, "after", "", "`cursor` of the next page")
 	f.BoolVar(&q.Explain, "explain", false, "say what each field and signal gave to the score")

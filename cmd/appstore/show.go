@@ -121,10 +121,16 @@ func (a *app) printRelease(r *client.Release) {
 	row("Digest", r.Digest)
 	row("Page", a.link(r.Page))
 	table(a.out, rows)
-	if len(r.Files) > 0 {
-		a.say("\nFiles:")
+	for _, group := range []struct {
+		title string
+		files []client.File
+	}{{"Files", r.Files}, {"Files of the stored packages that it uses", r.Uses}} {
+		if len(group.files) == 0 {
+			continue
+		}
+		a.say("\n%s:", group.title)
 		rows = nil
-		for _, f := range r.Files {
+		for _, f := range group.files {
 			rows = append(rows, []string{"  " + f.Name, size(f.Size), "sha256 " + f.SHA256})
 		}
 		table(a.out, rows)
