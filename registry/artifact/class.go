@@ -177,9 +177,11 @@ func (f *classFinder) resolve(module, class string) (found, *pyClass, reason) {
 	unsure := m.dynamic
 	for _, star := range m.stars {
 		if from, ok := at.absolute(star); ok && f.here(from) {
-			if w, c, _ := f.resolve(from, class); c != nil {
+			w, c, why := f.resolve(from, class)
+			if c != nil {
 				return w, c, reason{}
 			}
+			unsure = unsure || why.verdict != Fail
 		} else {
 			unsure = true
 		}

@@ -19,6 +19,9 @@ type Export struct {
 	File    string // that exports it, in the package
 }
 
+// maxScanned is how many bytes of a package's scripts are looked through.
+const maxScanned = 32 << 20
+
 var identifier = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 
 // FindExport looks for a name among the exports of the entry files that
@@ -32,6 +35,7 @@ func FindExport(r io.ReaderAt, size int64, name string) (Export, error) {
 	src := &source{r: r, size: size}
 	files := map[string]jsFile{}
 	var entries []string
+	var scanned int64
 	_, err := walkTar(src, func(e tarEntry, content io.Reader) error {
 		_, file, _ := strings.Cut(e.name, "/")
 		switch {
@@ -41,14 +45,15 @@ func FindExport(r io.ReaderAt, size int64, name string) (Export, error) {
 			return err
 		case !scripts.MatchString(file) || strings.Contains(file, "node_modules/") || len(files) >= maxModules:
 			return nil
-		case e.size > maxSource:
-			files[file] = jsFile{unsure: "it is too large to be read"}
+		case e.size > maxSource || scanned > maxScanned:
+			files[file] = jsFile{unsure: "it, or the package, is too large to be read"}
 			return nil
 		}
 		data := make([]byte, e.size)
 		if _, err := io.ReadFull(content, data); err != nil {
 			return err
 		}
+		scanned += e.size
 		files[file] = scanScript(string(data), name)
 		return nil
 	})
@@ -69,7 +74,7 @@ func entryFiles(data []byte) (files []string) {
 		return nil
 	}
 	add := func(v any) {
-		if s, ok := v.(string); ok && len(files) < 20 {
+		if s, ok := v.(string); ok && s != "" && len(files) < 20 {
 			if s = path.Clean(s); !slices.Contains(files, s) {
 				files = append(files, s)
 			}
@@ -162,9 +167,11 @@ var (
 	jsList     = regexp.MustCompile(`\bexport\s*\{([^{}]*)\}(?:\s*from\s*["']([^"'\n]*)["'])?`)
 	jsStar     = regexp.MustCompile(`\bexport\s*\*\s*(?:as\s+([\w$]+)\s+)?from\s*["']([^"'\n]*)["']`)
 	jsDestruct = regexp.MustCompile(`\bexport\s+(?:const|let|var)\s*[\[{]`)
+	jsWhole    = regexp.MustCompile(`\bexport\s*=`)
 	cjsName    = regexp.MustCompile(`\bexports\s*(?:\.\s*([A-Za-z_$][\w$]*)|\[\s*["']([\w$]+)["']\s*\])\s*=[^=]`)
 	cjsDefine  = regexp.MustCompile(`\bdefineProperty\s*\(\s*exports\s*,\s*["']([\w$]+)["']`)
 	cjsObject  = regexp.MustCompile(`\bmodule\s*\.\s*exports\s*=\s*\{([^{}]*)\}`)
+	cjsFrom    = regexp.MustCompile(`\b(?:module\s*\.\s*exports\s*=|__exportStar\s*\()\s*require\s*\(\s*["']([^"'\n]*)["']\s*\)`)
 	cjsOther   = regexp.MustCompile(`\bexports\b`)
 	jsExport   = regexp.MustCompile(`\bexport\b`)
 	jsKey      = regexp.MustCompile(`^\s*([A-Za-z_$][\w$]*)\s*(?:[:(].*)?$`)
@@ -203,6 +210,11 @@ func scanScript(src, name string) (f jsFile) {
 		}
 	})
 	each(cjsName, func(m []string) { f.exports = f.exports || m[1] == name || m[2] == name })
+	each(cjsFrom, func(m []string) {
+		if len(f.from) < maxFollowed {
+			f.from = append(f.from, m[1])
+		}
+	})
 	each(cjsDefine, func(m []string) { f.exports = f.exports || m[1] == name })
 	each(cjsObject, func(m []string) {
 		for part := range strings.SplitSeq(m[1], ",") {
@@ -210,8 +222,11 @@ func scanScript(src, name string) (f jsFile) {
 			f.exports = f.exports || k != nil && k[1] == name
 		}
 	})
-	if jsDestruct.MatchString(src) {
+	switch {
+	case jsDestruct.MatchString(src):
 		f.unsure = "it exports by destructuring"
+	case jsWhole.MatchString(src):
+		f.unsure = "it exports one object as a whole"
 	}
 	return f
 }
