@@ -210,7 +210,14 @@ func notFound(t tx, plugin, ref string) error {
 	if !ok {
 		return fail(NotFound, "search for it, or check the spelling", "there is no plugin %q", plugin)
 	}
-	return fail(NotFound, "its releases are listed under /releases; the newest is "+p.Latest, "%s has no release %q", p.Spelling, ref)
+	return fail(NotFound, newest(p), "%s has no release %q", p.Spelling, ref)
+}
+
+func newest(p *Plugin) string {
+	if p.Latest == "" {
+		return ""
+	}
+	return "its newest is " + p.Latest
 }
 
 // setChannel points a channel to a release, or with version "" removes it.

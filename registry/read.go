@@ -154,7 +154,7 @@ func resolve(t tx, name string, ref schema.Ref) (*Release, error) {
 			return nil, err
 		}
 		if found == nil {
-			return nil, fail(NotFound, "its releases are listed under /releases; the newest is "+p.Latest, "no release of %s is in the range %q", p.Spelling, ref.String())
+			return nil, fail(NotFound, newest(p), "no release of %s is in the range %q", p.Spelling, ref.String())
 		}
 		return found, nil
 	}
