@@ -12,11 +12,12 @@ import (
 // wire it is base64 of JSON. It is not signed: who alters it sees another
 // page of the same public list.
 type Cursor struct {
-	Hash    string  `json:"h"`           // of the query, sort order included
-	Score   float64 `json:"s,omitempty"` // the key of ByRelevance
-	Updated int64   `json:"u,omitempty"` // the key of ByUpdated
-	Name    string  `json:"n"`
-	Now     int64   `json:"t"` // the time of the first page: scores don't change while paging
+	Hash      string  `json:"h"`           // of the query, sort order included
+	Score     float64 `json:"s,omitempty"` // the key of ByRelevance
+	Updated   int64   `json:"u,omitempty"` // the key of ByUpdated
+	Downloads int64   `json:"d,omitempty"` // the key of ByDownloads
+	Name      string  `json:"n"`
+	Now       int64   `json:"t"` // the time of the first page: scores don't change while paging
 }
 
 // String is the form for Query.After.
@@ -37,7 +38,7 @@ func parseCursor(s string, p *Plan) (*Cursor, error) {
 	if err != nil || json.Unmarshal(data, &c) != nil {
 		return nil, ErrCursor
 	}
-	if c.Hash != p.Hash || c.Name == "" || len(c.Name) > 400 || math.Abs(c.Score) > math.MaxFloat32 {
+	if c.Hash != p.Hash || c.Name == "" || len(c.Name) > 400 || math.Abs(c.Score) > math.MaxFloat32 || c.Downloads < 0 {
 		return nil, ErrCursor
 	}
 	for _, t := range []int64{c.Now, c.Updated} {
@@ -70,13 +71,17 @@ type Found struct {
 }
 
 // Result makes the page of what an engine found, in order. The engine looks
-// for Limit+1 documents, so that the end is known.
+// for Limit+1 documents, so that the end is known; of the last one it needs to
+// know nothing else.
 func (p *Plan) Result(found []Found, total int, facets map[string][]Count) *Result {
 	r := &Result{Total: total, Facets: facets, Hits: []Hit{}}
 	for i, f := range found {
 		if i == p.Limit {
 			last := r.Hits[i-1]
-			r.Next = Cursor{Hash: p.Hash, Score: last.Score, Updated: last.Doc.Updated.UnixMicro(), Name: last.Doc.Name, Now: p.Now}.String()
+			r.Next = Cursor{
+				Hash: p.Hash, Score: last.Score, Updated: last.Doc.Updated.UnixMicro(), Downloads: downloads(last.Doc),
+				Name: last.Doc.Name, Now: p.Now,
+			}.String()
 			break
 		}
 		r.Hits = append(r.Hits, p.hit(f))

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -20,17 +21,18 @@ const separatorToken = "|"
 // Entry is a Doc made ready for an engine. Words are separated by single
 // spaces: a white-space tokenizer is all the analysis an engine does.
 type Entry struct {
-	Name    string
-	Words   map[string]string   // by text field
-	Keys    map[string]string   // NameKey, TitleKey
-	Facets  map[string][]string // by facet field
-	Visible bool
-	Quality float64 // Signals.Quality
-	Updated int64   // microseconds since 1970
+	Name      string
+	Words     map[string]string   // by text field
+	Keys      map[string]string   // NameKey, TitleKey
+	Facets    map[string][]string // by facet field
+	Visible   bool
+	Quality   float64 // Signals.Quality
+	Updated   int64   // microseconds since 1970
+	Downloads int64   // at most 2^63-1, which all engines can sort
 }
 
-// entryFormat must be raised when Prepare makes other tokens of a text.
-const entryFormat = 1
+// entryFormat must be raised when Prepare makes other entries of a document.
+const entryFormat = 2
 
 // EntryVersion changes whenever Prepare would make other entries than before:
 // an index with entries of another version can't be used. Engines put it into
@@ -51,13 +53,14 @@ func TextFields() []string {
 // Prepare makes the entry of a document.
 func Prepare(d Doc) Entry {
 	e := Entry{
-		Name:    d.Name,
-		Words:   make(map[string]string, len(textFields)),
-		Keys:    map[string]string{NameKey: Key(d.Name), TitleKey: Key(d.Title)},
-		Facets:  facetsOf(d),
-		Visible: !d.Hidden,
-		Quality: SignalsOf(d, d.Updated).Quality(),
-		Updated: d.Updated.UnixMicro(),
+		Name:      d.Name,
+		Words:     make(map[string]string, len(textFields)),
+		Keys:      map[string]string{NameKey: Key(d.Name), TitleKey: Key(d.Title)},
+		Facets:    facetsOf(d),
+		Visible:   !d.Hidden,
+		Quality:   SignalsOf(d, d.Updated).Quality(),
+		Updated:   d.Updated.UnixMicro(),
+		Downloads: downloads(d),
 	}
 	for _, f := range textFields {
 		var b strings.Builder
@@ -72,6 +75,9 @@ func Prepare(d Doc) Entry {
 	}
 	return e
 }
+
+// downloads is the key of ByDownloads.
+func downloads(d Doc) int64 { return int64(min(d.Downloads, math.MaxInt64)) }
 
 // textsOf returns the texts of a field; tags and categories have several.
 func textsOf(d Doc, field string) []string {
@@ -144,10 +150,14 @@ func tokenize(text string, raw bool) []token {
 	if len(words) == 0 {
 		return nil
 	}
-	var tokens, tail []token
-	seen := map[string]bool{}
+	tokens := make([]token, 0, len(words)+len(words)/8)
+	var tail []token
+	var seen map[string]bool
 	late := func(s string, start, end int) {
 		if !seen[s] {
+			if seen == nil {
+				seen = map[string]bool{}
+			}
 			seen[s] = true
 			tail = append(tail, token{s, start, end})
 		}

@@ -78,8 +78,8 @@ const (
 // Compile makes the plan of a query. Errors are ErrQuery and ErrCursor.
 func Compile(q Query) (*Plan, error) {
 	p := &Plan{Sort: cmp.Or(q.Sort, ByRelevance), Limit: cmp.Or(q.Limit, 20), Explain: q.Explain}
-	if !slices.Contains([]string{ByRelevance, ByName, ByUpdated}, p.Sort) {
-		return nil, fmt.Errorf("%w: sort %q is not %s, %s or %s", ErrQuery, q.Sort, ByRelevance, ByName, ByUpdated)
+	if !slices.Contains(Sorts, p.Sort) {
+		return nil, fmt.Errorf("%w: sort %q is not one of %s", ErrQuery, q.Sort, strings.Join(Sorts, ", "))
 	}
 	if p.Limit < 1 || p.Limit > MaxLimit {
 		return nil, fmt.Errorf("%w: limit %d is not 1 to %d", ErrQuery, q.Limit, MaxLimit)

@@ -39,7 +39,7 @@ type Doc struct {
 	Interfaces  []string  `json:"interfaces,omitempty"`
 	Trust       string    `json:"trust"`            // "untrusted" until reviewed
 	Status      string    `json:"status,omitempty"` // the listing's: LIVE, DEV, CERTIFICATION; "" counts as LIVE
-	Downloads   uint64    `json:"downloads"`        // adoption, for ranking
+	Downloads   uint64    `json:"downloads"`        // adoption, for ranking and ByDownloads
 	Updated     time.Time `json:"updated"`
 	Hidden      bool      `json:"hidden,omitempty"` // found by no search; there is no delete
 }
@@ -51,8 +51,12 @@ var Facets = []string{"category", "tag", "interface", "maintainer", "trust", "st
 const (
 	ByRelevance = "relevance" // the default; without terms: by signals, then name
 	ByName      = "name"
-	ByUpdated   = "updated" // newest first
+	ByUpdated   = "updated"   // newest first; ties by name
+	ByDownloads = "downloads" // most first; ties by name
 )
+
+// Sorts are all sort orders.
+var Sorts = []string{ByRelevance, ByName, ByUpdated, ByDownloads}
 
 // MaxLimit is the largest page of hits, FacetValues the largest number of
 // values that are counted of one facet field.

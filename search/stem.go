@@ -1,5 +1,10 @@
 package search
 
+import (
+	"strings"
+	"sync/atomic"
+)
+
 // stem removes the endings of an English word, by the algorithm of M. F.
 // Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the
 // two changes he made later (bli and logi; tartarus.org/martin/PorterStemmer).
@@ -11,11 +16,27 @@ func stem(s string) string {
 	if len(s) < 3 {
 		return s
 	}
+	hash := uint32(2166136261) // FNV-1a
 	for i := range len(s) {
 		if s[i] < 'a' || s[i] > 'z' {
 			return s
 		}
+		hash = (hash ^ uint32(s[i])) * 16777619
 	}
+	known := &stemmed[hash%uint32(len(stemmed))]
+	if k := known.Load(); k != nil && k[0] == s {
+		return k[1]
+	}
+	k := &[2]string{strings.Clone(s), porter(s)}
+	known.Store(k)
+	return k[1]
+}
+
+// stemmed remembers words and their stems, one for each hash: texts repeat
+// themselves, and the words of each page of hits are stemmed to highlight them.
+var stemmed [8192]atomic.Pointer[[2]string]
+
+func porter(s string) string {
 	w := stemmer([]byte(s))
 	w.step1ab()
 	w.step1c()

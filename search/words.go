@@ -52,7 +52,8 @@ func Parts(s string) []string {
 
 // split finds the words of a text.
 func split(s string) []word {
-	var words []word
+	words := make([]word, 0, len(s)/6+1)
+	parts := make([]part, 0, cap(words)) // of simple words, one each
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if !wordRune(r) {
@@ -89,7 +90,8 @@ func split(s string) []word {
 			continue
 		}
 		if simple(s[start:end]) {
-			w.parts = []part{{start: start, end: end, text: w.raw, stem: stem(w.raw)}}
+			parts = append(parts, part{start: start, end: end, text: w.raw, stem: stem(w.raw)})
+			w.parts = parts[len(parts)-1 : len(parts) : len(parts)]
 		} else {
 			w.parts = splitWord(s, start, end)
 		}

@@ -14,7 +14,7 @@ import (
 	"appstore/search"
 
 	"github.com/blevesearch/bleve/v2"
-	bleveindex "github.com/blevesearch/bleve_index_api"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 )
 
 // The folder of an index holds one generation, named <hash of the mapping>-
@@ -31,8 +31,9 @@ var generationName = regexp.MustCompile(`^[0-9a-f]{12}-[0-9a-z]+$`)
 func settings() map[string]any { return map[string]any{"bolt_timeout": "1s"} }
 
 type generation struct {
-	path  string
-	bleve bleve.Index
+	path    string
+	bleve   bleve.Index
+	columns columnCache
 }
 
 func openCurrent(dir string) (*generation, error) {
@@ -77,9 +78,9 @@ func open(path string) (gen *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	gen = &generation{path, index}
+	gen = &generation{path: path, bleve: index}
 	if _, err = gen.readMark(); err == nil {
-		_, err = index.Search(bleve.NewSearchRequest(bleve.NewMatchAllQuery()))
+		err = gen.warm()
 	}
 	if err != nil {
 		index.Close()
@@ -94,7 +95,7 @@ func create(dir string) (*generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("search index: %w", err)
 	}
-	return &generation{path, index}, nil
+	return &generation{path: path, bleve: index}, nil
 }
 
 // makeCurrent makes this generation the one that Open opens.
@@ -151,10 +152,19 @@ func (g *generation) readMark() (search.Mark, error) {
 	return m, err
 }
 
-func (g *generation) reader() (bleveindex.IndexReader, error) {
+// snapshot is the index as it is now. It must be closed.
+func (g *generation) snapshot() (*scorch.IndexSnapshot, error) {
 	advanced, err := g.bleve.Advanced()
 	if err != nil {
 		return nil, err
 	}
-	return advanced.Reader()
+	reader, err := advanced.Reader()
+	if err != nil {
+		return nil, err
+	}
+	s, ok := reader.(*scorch.IndexSnapshot)
+	if !ok || s == nil {
+		return nil, errClosed
+	}
+	return s, nil
 }

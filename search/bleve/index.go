@@ -102,7 +102,7 @@ func (x *Index) Put(ctx context.Context, upTo search.Mark, docs ...search.Doc) e
 	if err != nil {
 		return err
 	}
-	reader, err := x.gen.reader()
+	reader, err := x.gen.snapshot()
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,9 @@ import (
 
 // Fields besides those of search.Entry.
 const (
-	fieldName     = "id"       // sorts
-	fieldVisible  = "visible"  // "1" unless hidden
-	fieldSignals  = "signals"  // bits of the quality in 16 hex digits, then what is in updated
-	fieldUpdated  = "updated"  // 16 hex digits that sort as the numbers do
-	fieldFacets   = "facets"   // all facet values, as facetTerm writes them
+	fieldName     = "id"       // a column
+	fieldSignals  = "signals"  // a column: numbers and visibility, as writeSignals writes them
+	fieldFacets   = "facets"   // a column, and looked up: all facet values, as facetTerm writes them
 	fieldPosition = "position" // stored only
 	fieldDoc      = "doc"      // the document as put, JSON, stored only
 )
@@ -38,19 +36,19 @@ func newMapping() mapping.IndexMapping {
 	}
 	m.DefaultAnalyzer = keyword.Name
 	m.DefaultMapping = bleve.NewDocumentStaticMapping()
-	add := func(name, analyzer string, index, store, sorts, positions bool) {
+	add := func(name, analyzer string, index, store, column, positions bool) {
 		f := bleve.NewTextFieldMapping()
-		f.Analyzer, f.Index, f.Store, f.DocValues, f.IncludeTermVectors, f.IncludeInAll = analyzer, index, store, sorts, positions, false
+		f.Analyzer, f.Index, f.Store, f.DocValues, f.IncludeTermVectors, f.IncludeInAll = analyzer, index, store, column, positions, false
 		f.SkipFreqNorm = !positions
 		m.DefaultMapping.AddFieldMappingsAt(name, f)
 	}
 	for _, name := range search.TextFields() {
 		add(name, "words", true, false, false, true)
 	}
-	for _, name := range []string{search.NameKey, search.TitleKey, fieldVisible} {
+	for _, name := range []string{search.NameKey, search.TitleKey} {
 		add(name, keyword.Name, true, false, false, false)
 	}
-	for _, name := range []string{fieldName, fieldSignals, fieldUpdated, fieldFacets} {
+	for _, name := range columnFields {
 		add(name, keyword.Name, true, false, true, false)
 	}
 	add(fieldPosition, keyword.Name, false, true, false, false)
@@ -78,13 +76,9 @@ func document(d search.Doc) (map[string]any, int, error) {
 	e := search.Prepare(d)
 	doc := map[string]any{
 		fieldName:     e.Name,
-		fieldSignals:  fmt.Sprintf("%016x", math.Float64bits(e.Quality)) + sortableInt(e.Updated),
-		fieldUpdated:  sortableInt(e.Updated),
+		fieldSignals:  writeSignals(e),
 		fieldPosition: strconv.FormatUint(d.Position, 10),
 		fieldDoc:      string(data),
-	}
-	if e.Visible {
-		doc[fieldVisible] = "1"
 	}
 	size := 2 * len(data)
 	for name, words := range e.Words {
@@ -108,25 +102,32 @@ func document(d search.Doc) (map[string]any, int, error) {
 	return doc, size, nil
 }
 
-// facetTerm is a value of a facet field as one token. All fields share one
-// column of the index: the columns that are read for each hit are most of the
-// cost of a search.
+// facetTerm is a value of a facet field as one token.
 func facetTerm(field, value string) string { return field + "=" + value }
 
-// sortableInt writes a number so that texts sort as the numbers do.
-func sortableInt(n int64) string {
-	return fmt.Sprintf("%016x", uint64(n)^(1<<63))
+// writeSignals writes what else is needed of every hit: quality, updated and
+// downloads in 16 hex digits each, and whether it is visible.
+func writeSignals(e search.Entry) string {
+	visible := 0
+	if e.Visible {
+		visible = 1
+	}
+	return fmt.Sprintf("%016x%016x%016x%d", math.Float64bits(e.Quality), uint64(e.Updated), uint64(e.Downloads), visible)
 }
 
-// parseSignals reads fieldSignals.
-func parseSignals(s []byte) (quality float64, updated int64, err error) {
-	if len(s) != 32 {
-		return 0, 0, fmt.Errorf("search index: signals %q are not 32 digits", s)
+// readSignals reads what writeSignals wrote.
+func (r *row) readSignals(s []byte) error {
+	if len(s) != 49 {
+		return fmt.Errorf("search index: signals %q are not 49 digits", s)
 	}
-	q, err := strconv.ParseUint(string(s[:16]), 16, 64)
-	if err != nil {
-		return 0, 0, err
+	var numbers [3]uint64
+	for i := range numbers {
+		var err error
+		if numbers[i], err = strconv.ParseUint(string(s[16*i:16*i+16]), 16, 64); err != nil {
+			return fmt.Errorf("search index: signals: %w", err)
+		}
 	}
-	u, err := strconv.ParseUint(string(s[16:]), 16, 64)
-	return math.Float64frombits(q), int64(u ^ (1 << 63)), err
+	r.quality, r.updated, r.downloads = math.Float64frombits(numbers[0]), int64(numbers[1]), int64(numbers[2])
+	r.visible = s[48] == '1'
+	return nil
 }

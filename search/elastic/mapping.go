@@ -12,12 +12,13 @@ import (
 
 // Fields besides those of search.Entry.
 const (
-	fieldName    = "id"
-	fieldVisible = "visible"
-	fieldQuality = "quality"
-	fieldUpdated = "updated"
-	fieldDoc     = "doc"  // the document as put; not indexed
-	fieldMark    = "mark" // of the mark document only
+	fieldName      = "id"
+	fieldVisible   = "visible"
+	fieldQuality   = "quality"
+	fieldUpdated   = "updated"
+	fieldDownloads = "downloads"
+	fieldDoc       = "doc"  // the document as put; not indexed
+	fieldMark      = "mark" // of the mark document only
 )
 
 // markID is the id of the document that holds the Mark. No plugin name begins
@@ -38,6 +39,7 @@ func mappings() object {
 		fieldVisible:    object{"type": "boolean"},
 		fieldQuality:    object{"type": "double", "index": false},
 		fieldUpdated:    object{"type": "long", "index": false},
+		fieldDownloads:  object{"type": "long", "index": false},
 		fieldDoc:        object{"type": "object", "enabled": false},
 		fieldMark:       object{"type": "object", "enabled": false},
 		search.NameKey:  keyword,
@@ -81,11 +83,12 @@ var mappingHash = sync.OnceValue(func() string {
 func source(d search.Doc) object {
 	e := search.Prepare(d)
 	s := object{
-		fieldName:    e.Name,
-		fieldVisible: e.Visible,
-		fieldQuality: e.Quality,
-		fieldUpdated: e.Updated,
-		fieldDoc:     d,
+		fieldName:      e.Name,
+		fieldVisible:   e.Visible,
+		fieldQuality:   e.Quality,
+		fieldUpdated:   e.Updated,
+		fieldDownloads: e.Downloads,
+		fieldDoc:       d,
 	}
 	for name, words := range e.Words {
 		s[name] = words

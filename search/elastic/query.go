@@ -31,6 +31,11 @@ func searchBody(p *search.Plan) object {
 		if p.After != nil {
 			after = append(after, p.After.Updated)
 		}
+	case search.ByDownloads:
+		sort = []object{{fieldDownloads: "desc"}, byName}
+		if p.After != nil {
+			after = append(after, p.After.Downloads)
+		}
 	default:
 		if p.After != nil {
 			after = append(after, p.After.Score)

@@ -3,6 +3,8 @@ package searchtest
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +70,36 @@ func testPositions(t *testing.T, open Opener) {
 	wantTitle("nine")
 	put(t, x, mark(9), titled("nine, first", 9), titled("nine, last", 9))
 	wantTitle("nine, last")
+}
+
+// An equal one overwrites, also where only Downloads changed: they are counted
+// beside the journal. Hits are sorted by the new number.
+func testDownloads(t *testing.T, open Opener) {
+	x := open(t)
+	downloaded := func(name string, n uint64) search.Doc {
+		d := doc(name, 5)
+		d.Downloads = n
+		return d
+	}
+	wantOrder := func(want string) {
+		t.Helper()
+		eventually(t, func() error {
+			var got []string
+			for _, h := range find(t, x, search.Query{Sort: search.ByDownloads}).Hits {
+				got = append(got, fmt.Sprintf("%s=%d", h.Doc.Name, h.Doc.Downloads))
+			}
+			if strings.Join(got, " ") != want {
+				return fmt.Errorf("most downloads first gives %v, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	put(t, x, mark(5), downloaded("alpha", 1), downloaded("beta", 20), downloaded("gamma", 1), downloaded("delta", math.MaxInt64))
+	wantOrder("delta=9223372036854775807 beta=20 alpha=1 gamma=1")
+	put(t, x, mark(5), downloaded("gamma", 100))
+	wantOrder("delta=9223372036854775807 gamma=100 beta=20 alpha=1")
+	put(t, x, search.Mark{}, downloaded("delta", 2), downloaded("alpha", 3))
+	wantOrder("gamma=100 beta=20 alpha=3 delta=2")
 }
 
 // upTo never goes backwards.

@@ -34,6 +34,8 @@ func reference(t *testing.T, docs []search.Doc, q search.Query) []search.Found {
 			key = cmp.Compare(b.Score, a.Score)
 		case search.ByUpdated:
 			key = b.Doc.Updated.Compare(a.Doc.Updated)
+		case search.ByDownloads:
+			key = cmp.Compare(b.Doc.Downloads, a.Doc.Downloads)
 		}
 		return cmp.Or(key, strings.Compare(a.Doc.Name, b.Doc.Name))
 	})
@@ -145,7 +147,7 @@ func randomQuery(rnd *rand.Rand, docs []search.Doc) search.Query {
 		}
 		q.Filters = append(q.Filters, f)
 	}
-	q.Sort = []string{"", search.ByRelevance, search.ByName, search.ByUpdated}[rnd.IntN(4)]
+	q.Sort = append(search.Sorts, "")[rnd.IntN(1+len(search.Sorts))]
 	if rnd.IntN(8) == 0 {
 		q.Complete = strings.Join(pick(), " ")
 		q.Complete = q.Complete[:rnd.IntN(len(q.Complete)+1)]

@@ -43,13 +43,13 @@ func testPaging(t *testing.T, open Opener) {
 		docs = append(docs, d)
 	}
 	fill(t, x, docs)
-	for _, sort := range []string{"", search.ByRelevance, search.ByName, search.ByUpdated} {
+	for _, sort := range append(search.Sorts, "") {
 		for _, text := range []string{"", "common", "plugin -tag:none"} {
 			q := parse(t, text)
 			q.Sort = sort
 			want := reference(t, docs, q)
 			for _, q.Limit = range []int{1, 7, 100} {
-				if q.Limit == 1 && sort != search.ByUpdated {
+				if q.Limit == 1 && sort != search.ByUpdated && sort != search.ByDownloads {
 					continue
 				}
 				got := all(t, x, q)

@@ -25,6 +25,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"Put", testPut},
 		{"Positions", testPositions},
+		{"Downloads", testDownloads},
 		{"Mark", testMark},
 		{"Hidden", testHidden},
 		{"SoonVisible", testSoonVisible},
