@@ -114,6 +114,7 @@ func TestPages(t *testing.T) {
 			"/?q=nothinglikethis":            {"Nothing found"},
 			"/?utm_source=x":                 {"2 plugins"},
 			"/?sort=name&limit=1":            {"Next page"},
+			"/?sort=downloads&limit=1":       {"Next page", `name="sort" value="downloads"`, "Most downloaded"},
 			"/plugins/paged":                 {"<h1>", "Head", "<table>", "&lt;script&gt;"},
 			"/plugins/Second":                {"appstore fetch Second@2.0.0", "second_back-2.0.0-py3-none-any.whl", "yanked", "was &lt;wrong&gt;", "<strong>description</strong>", "sha256"},
 			"/plugins/second?ref=2.1.0":      {"Release 2.1.0 was yanked", "See 2.0.0"},

@@ -59,7 +59,7 @@ func searchQuery(v url.Values) (search.Query, error) {
 			q.Filters = append(q.Filters, f)
 		}
 	}
-	if q.Sort, err = choice(v, "sort", search.ByRelevance, search.ByName, search.ByUpdated); err != nil {
+	if q.Sort, err = choice(v, "sort", search.Sorts...); err != nil {
 		return q, err
 	}
 	if q.Limit, err = number(v, "limit", 1, search.MaxLimit, 20); err != nil {

@@ -107,7 +107,7 @@ func (p *Pages) Search(s Search) ([]byte, error) {
 		}
 	}
 	query := s.Asked.Get("q")
-	for _, one := range []struct{ key, label string }{{"relevance", "Best match"}, {"name", "Name"}, {"updated", "Newest"}} {
+	for _, one := range []struct{ key, label string }{{"relevance", "Best match"}, {"name", "Name"}, {"updated", "Newest"}, {"downloads", "Most downloaded"}} {
 		with := set(asked, "sort", one.key)
 		if one.key == "relevance" {
 			with.Del("sort")
