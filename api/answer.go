@@ -33,7 +33,7 @@ type answer struct {
 	header      [][2]string // further headers
 
 	zip    sync.Once
-	zipped []byte // body compressed, once somebody has asked for that
+	zipped []byte // body compressed: given, or made once somebody has asked for it
 	zipErr error
 }
 
@@ -99,7 +99,11 @@ func (a *answer) write(c echo.Context) error {
 	h.Set("Content-Type", a.contentType)
 	body := a.body
 	if squeeze {
-		a.zip.Do(func() { a.zipped, a.zipErr = compress(a.body) })
+		a.zip.Do(func() {
+			if a.zipped == nil {
+				a.zipped, a.zipErr = compress(a.body)
+			}
+		})
 		if a.zipErr != nil {
 			return a.zipErr
 		}
@@ -161,7 +165,7 @@ func compress(body []byte) ([]byte, error) {
 }
 
 func compressible(contentType string) bool {
-	return strings.HasPrefix(contentType, "text/") || strings.Contains(contentType, "json") || strings.Contains(contentType, "yaml")
+	return strings.HasPrefix(contentType, "text/") || strings.Contains(contentType, "json") || strings.Contains(contentType, "html") || strings.Contains(contentType, "yaml")
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).

@@ -31,6 +31,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"appstore/api/pip"
 	"appstore/api/web"
 	"appstore/registry"
 	"appstore/search"
@@ -47,8 +48,12 @@ type Options struct {
 	// prefix if it has one: "https://example.org/appstore/". All links begin
 	// with it. "": links are paths on the same server.
 	PublicURL string
+	// here; nil: nobody does.
 	// Version is the program's.
 	Version string
+	// PipUpstream answers pip for names that were never published here; nil:
+	// nobody does. Who made it closes it, after the server.
+	PipUpstream *pip.Upstream
 	// Log gets one line a request; nil: none.
 	Log *slog.Logger
 }
@@ -104,7 +109,7 @@ func newServer(o Options) (*server, error) {
 
 // roots are the first segments of the server's own paths. A prefix that begins
 // with one would be taken for a route.
-var roots = []string{"api", "plugins", "assets", "compat", "healthz", "readyz", "metrics", "openapi.yaml", "schema"}
+var roots = []string{"api", "plugins", "assets", "compat", "healthz", "legacy", "npm", "readyz", "metrics", "openapi.yaml", "schema", "simple"}
 
 func (s *server) setBase(public string) error {
 	if public == "" {
@@ -183,6 +188,7 @@ func (s *server) routes() {
 	v1.POST("/drafts/:name/:version/finish", s.finishDraft, s.authorised)
 
 	s.mountCompat()
+	s.mountPip()
 
 	read(s.echo, "/healthz", s.healthz)
 	read(s.echo, "/readyz", s.readyz)

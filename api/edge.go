@@ -83,7 +83,11 @@ func (s *server) refuse(c echo.Context, err error, id string) {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter/time.Second)))
 	}
 	if e.Code == codeUnauthorised {
-		h.Set("WWW-Authenticate", `Bearer realm="appstore"`)
+		h.Set("WWW-Authenticate", challenge(c))
+	}
+	if forPip(c) {
+		s.pipError(c, p)
+		return
 	}
 	if prefersHTML(c) {
 		if err := s.errorPage(c, p); err == nil {
@@ -152,7 +156,7 @@ func (s *server) authorised(next echo.HandlerFunc) echo.HandlerFunc {
 			return fmt.Errorf("reading the token: %w", err)
 		}
 		scheme, given, _ := strings.Cut(c.Request().Header.Get("Authorization"), " ")
-		given = strings.TrimSpace(given)
+		scheme, given = basicToken(scheme, strings.TrimSpace(given))
 		switch {
 		case token == "":
 			return fail(codeUnauthorised, "the operator sets APPSTORE_TOKEN or runs `appstore token reset`", "this server has no token, so nobody may write")

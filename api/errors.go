@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"appstore/api/client"
+	"appstore/api/pip"
 	"appstore/registry"
 	"appstore/schema"
 	"appstore/search"
@@ -57,6 +58,7 @@ var answers = map[registry.Code]struct {
 	registry.ArtifactMismatch:  {http.StatusUnprocessableEntity, "Descriptor and file disagree", 0},
 	registry.UnexpectedFile:    {http.StatusUnprocessableEntity, "A file that the descriptor does not name", 0},
 	registry.MissingFile:       {http.StatusUnprocessableEntity, "A file is missing", 0},
+	registry.NoDescriptor:      {http.StatusUnprocessableEntity, "Nothing says what the file belongs to", 0},
 	registry.TooLarge:          {http.StatusRequestEntityTooLarge, "Too large", 0},
 	registry.TooMany:           {http.StatusUnprocessableEntity, "Too many", 0},
 	registry.Unavailable:       {http.StatusServiceUnavailable, "Storage is not available", 5 * time.Second},
@@ -83,6 +85,11 @@ var answers = map[registry.Code]struct {
 	codeTimeout:           {http.StatusServiceUnavailable, "It took too long", 5 * time.Second},
 	codeCancelled:         {statusCancelled, "The client went away", 0},
 	codeInternal:          {http.StatusInternalServerError, "Internal error", 0},
+
+	pip.NotAcceptable:  {http.StatusNotAcceptable, "There is no such form", 0},
+	pip.BadForm:        {http.StatusBadRequest, "The upload is not valid", 0},
+	pip.DigestMismatch: {http.StatusBadRequest, "Other bytes came than were sent", 0},
+	pip.UpstreamFailed: {http.StatusBadGateway, "The upstream index did not answer", 10 * time.Second},
 }
 
 // fail makes an error for the user.
