@@ -36,10 +36,11 @@ var rooms = map[string][]string{
 	"registry": {"registry/journal", "registry/artifact", "schema", "search", "storage"},
 
 	"api/client": {"schema"},
+	"api/npm":    {"registry", "schema", "search"},
 	"api/web":    {"api/client", "schema"},
 	"api/compat": {"registry", "schema", "schema/cloudlaunch", "storage"},
 	// storage, for the type that names a part of an object (Range requests).
-	"api": {"api/client", "api/compat", "api/web", "registry", "schema", "search", "storage"},
+	"api": {"api/client", "api/compat", "api/npm", "api/web", "registry", "schema", "search", "storage"},
 
 	"cmd/appstore": {"api", "api/client", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
 	"cmd/engines":  {},

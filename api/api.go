@@ -31,6 +31,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"appstore/api/npm"
 	"appstore/api/pip"
 	"appstore/api/web"
 	"appstore/registry"
@@ -48,7 +49,9 @@ type Options struct {
 	// prefix if it has one: "https://example.org/appstore/". All links begin
 	// with it. "": links are paths on the same server.
 	PublicURL string
+	// NPMUpstream answers npm's clients for names that were never published
 	// here; nil: nobody does.
+	NPMUpstream *npm.Upstream
 	// Version is the program's.
 	Version string
 	// PipUpstream answers pip for names that were never published here; nil:
@@ -188,6 +191,7 @@ func (s *server) routes() {
 	v1.POST("/drafts/:name/:version/finish", s.finishDraft, s.authorised)
 
 	s.mountCompat()
+	s.mountNPM()
 	s.mountPip()
 
 	read(s.echo, "/healthz", s.healthz)
