@@ -202,7 +202,7 @@ func TestFileNames(t *testing.T) {
 		}
 	}
 	p.publish(plain("Bare", "1.0.0", "No files"))
-	two := plain("Two", "1.0.0", "Two wheels") + "backend: two-back\nbackend_component: two.Plugin\n"
+	two := plain("Two", "1.0.0", "Two wheels") + "backend: two-back\nbackend_component: two_back.Plugin\n"
 	w := wheel(t, "two-back", "1.0.0", "")
 	other := wheelFor(t, "two-back", "1.0.0", "py3-none-linux_x86_64", "")
 	p.publish(two, w, other)

@@ -327,7 +327,7 @@ func wheelFor(t testing.TB, name, version, tag, salt string) client.FileSource {
 		sum := sha256.Sum256([]byte(text))
 		record += fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
 	}
-	add(under+".py", "# "+salt)
+	add(under+".py", "class Plugin:\n    salt = '"+salt+"'\n")
 	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n")
 	add(info+"WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: "+tag+"\n")
 	add(info+"RECORD", record)

@@ -100,7 +100,8 @@ func (s *server) wireRelease(r *registry.Release) *client.Release {
 func (s *server) wireFile(r *registry.Release, f *registry.File) client.File {
 	w := client.File{
 		Name: f.Name, Kind: f.Kind, Ecosystem: f.Package.Ecosystem, Package: f.Package.Name, Version: f.Package.Version,
-		RequiresPython: f.RequiresPython, Size: f.Size, SHA256: f.SHA256, SHA512: f.SHA512, SHA1: f.SHA1,
+		RequiresPython: f.RequiresPython, Dependencies: f.Dependencies, InstallScripts: f.InstallScripts, Methods: f.Methods,
+		Size: f.Size, SHA256: f.SHA256, SHA512: f.SHA512, SHA1: f.SHA1,
 	}
 	if f.Kind == "" {
 		w.URL = s.apiURL(r.Plugin, "releases", r.Descriptor.Version, "descriptor")

@@ -14,7 +14,7 @@ func uploadFile(t *testing.T, r *Registry, f upFile) (Uploaded, error) {
 	return r.UploadFile(t.Context(), f.name, bytes.NewReader(f.content), "tester")
 }
 
-const bundle = "name: Kube\nversion: 1.0.0\nbackend: kube-back\nbackend_component: mod.Plugin\nfront_end: \"@kube/front\"\nfrontend_component: Form\n"
+const bundle = "name: Kube\nversion: 1.0.0\nbackend: kube-back\nbackend_component: kube_back.Plugin\nfront_end: \"@kube/front\"\nfrontend_component: Form\n"
 
 // Files come one by one, in any order; the one that completes the bundle publishes it.
 func TestDraftIsPublishedByTheLastFile(t *testing.T) {
@@ -114,5 +114,8 @@ func TestDraftIsDroppedAndSwept(t *testing.T) {
 // wheelWith carries its plugin's descriptor.
 func wheelWith(t *testing.T, name, version, descriptor string) upFile {
 	t.Helper()
-	return wheelOf(t, name, version, "any", map[string]string{"kube_back/" + artifact.DescriptorName: descriptor})
+	return wheelOf(t, name, version, "any", map[string]string{
+		"kube_back/__init__.py":                "class Plugin:\n    def deploy(self): pass\n",
+		"kube_back/" + artifact.DescriptorName: descriptor,
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -135,6 +136,9 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		if err := named(&release.Descriptor, &file); err != nil {
 			return all, err
 		}
+		if err := components(&release.Descriptor, &file, f); err != nil {
+			return all, err
+		}
 		release.Files = append(release.Files, file)
 	}
 	return all, oneVersion(release.Files)
@@ -144,7 +148,8 @@ func fileOf(name string, f *spooled, info artifact.Info) File {
 	return File{
 		Name: name, Kind: info.Kind, Package: info.Package,
 		Size: f.size, SHA256: f.sha256, SHA512: f.sha512, SHA1: f.sha1,
-		RequiresPython: info.RequiresPython, Manifest: info.Manifest,
+		RequiresPython: info.RequiresPython, Dependencies: info.Dependencies,
+		Manifest: info.Manifest, InstallScripts: info.InstallScripts,
 	}
 }
 
@@ -185,6 +190,45 @@ func named(d *schema.Descriptor, f *File) error {
 	return fail(UnexpectedFile, "name the package in the descriptor, or leave the file out",
 		"%s is the %s package %q, which the descriptor does not name (it names %s)",
 		f.Name, f.Package.Ecosystem, f.Package.Name, cmp.Or(strings.Join(names, ", "), "no package"))
+}
+
+// components looks for the components that the descriptor says are in the
+// package of f, without running anything. One that can be seen not to be there
+// is refused; one that can't be seen (compiled, bundled, made at run time) is not.
+func components(d *schema.Descriptor, f *File, content *spooled) error {
+	for _, i := range slices.Sorted(maps.Keys(d.Interfaces)) {
+		for _, c := range []*schema.Component{d.Interfaces[i].Backend, d.Interfaces[i].Frontend} {
+			if c == nil || c.Component == "" || !samePackage(c.Package, f.Package) {
+				continue
+			}
+			verdict, detail, err := artifact.Unknown, "", error(nil)
+			if f.Kind == NPMTarball {
+				var export artifact.Export
+				export, err = artifact.FindExport(content, content.size, c.Component)
+				verdict, detail = export.Verdict, export.Detail
+			} else {
+				var class artifact.Class
+				class, err = artifact.FindClass(f.Name, content, content.size, c.Component)
+				verdict, detail = class.Verdict, class.Detail
+				for _, m := range class.Methods {
+					if !slices.Contains(f.Methods, m) {
+						f.Methods = append(f.Methods, m)
+					}
+				}
+			}
+			var odd *artifact.Error
+			if errors.As(err, &odd) {
+				continue // a bare class or free text, of which nothing can be said
+			}
+			if err != nil {
+				return err
+			}
+			if verdict == artifact.Fail {
+				return fail(ArtifactMismatch, "correct the component in the descriptor, or build the package with it", "%s does not have the component %q of the interface %q: %s", f.Name, c.Component, i, detail)
+			}
+		}
+	}
+	return nil
 }
 
 // oneVersion checks that the files of a package are of one version.

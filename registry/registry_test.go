@@ -109,7 +109,7 @@ func plain(name, version, summary string) string {
 func withPackages(name, version, python, npm string) string {
 	s := plain(name, version, "Brings its code")
 	if python != "" {
-		s += "backend: " + python + "\nbackend_component: mod.Plugin\n"
+		s += "backend: " + python + "\nbackend_component: " + strings.ReplaceAll(python, "-", "_") + ".Plugin\n"
 	}
 	if npm != "" {
 		s += "front_end: \"" + npm + "\"\nfrontend_component: Form\n"
@@ -120,7 +120,7 @@ func withPackages(name, version, python, npm string) string {
 // wheel makes a small one; salt makes its bytes differ.
 func wheel(t *testing.T, name, version, tag, salt string) upFile {
 	t.Helper()
-	return wheelOf(t, name, version, tag, map[string]string{strings.ReplaceAll(name, "-", "_") + ".py": "# " + salt})
+	return wheelOf(t, name, version, tag, map[string]string{strings.ReplaceAll(name, "-", "_") + ".py": "class Plugin:\n    salt = '" + salt + "'\n"})
 }
 
 func wheelOf(t *testing.T, name, version, tag string, all map[string]string) upFile {

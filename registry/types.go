@@ -61,6 +61,9 @@ type File struct {
 
 	RequiresPython string          `json:"requires_python,omitempty"` // of a wheel or sdist, as it says
 	Manifest       json.RawMessage `json:"manifest,omitempty"`        // of an npm tarball: the abbreviated package.json
+	Dependencies   []string        `json:"dependencies,omitempty"`    // of a wheel or sdist: its Requires-Dist lines
+	InstallScripts []string        `json:"install_scripts,omitempty"` // of an npm tarball: what npm would run
+	Methods        []string        `json:"methods,omitempty"`         // of CloudLaunch's AppPlugin, that its back-end components define
 	Metadata       *File           `json:"metadata,omitempty"`        // of a wheel: its METADATA, stored beside
 }
 

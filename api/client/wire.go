@@ -163,11 +163,16 @@ type File struct {
 	Package        string `json:"package,omitempty"`
 	Version        string `json:"version,omitempty"` // of the package
 	RequiresPython string `json:"requires_python,omitempty"`
-	Size           int64  `json:"size"` // in bytes
-	SHA256         string `json:"sha256"`
-	SHA512         string `json:"sha512,omitempty"`
-	SHA1           string `json:"sha1,omitempty"`
-	URL            string `json:"url,omitempty"` // "" in a draft
+
+	Dependencies   []string `json:"dependencies,omitempty"`    // of a wheel or sdist: its Requires-Dist lines
+	InstallScripts []string `json:"install_scripts,omitempty"` // of an npm tarball: what npm would run
+	Methods        []string `json:"methods,omitempty"`         // of CloudLaunch's AppPlugin, that its back-end components define
+
+	Size   int64  `json:"size"` // in bytes
+	SHA256 string `json:"sha256"`
+	SHA512 string `json:"sha512,omitempty"`
+	SHA1   string `json:"sha1,omitempty"`
+	URL    string `json:"url,omitempty"` // "" in a draft
 }
 
 // Draft is a bundle that comes in several requests and is not published yet.

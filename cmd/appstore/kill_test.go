@@ -139,7 +139,7 @@ func killedVersion(i int) string { return fmt.Sprintf("1.%d.0", i) }
 
 // publishKilled publishes a release of the plugin Killed; it may be cut off.
 func publishKilled(ctx context.Context, c *client.Client, version string) (*client.Published, error) {
-	descriptor := fmt.Sprintf("name: Killed\nversion: %s\nbackend: killed\nbackend_component: killed.Killed\nfront_end: killed-ui\nfrontend_component: Killed\n", version)
+	descriptor := fmt.Sprintf("name: Killed\nversion: %s\nbackend: killed\nbackend_component: killed.Plugin\nfront_end: killed-ui\nfrontend_component: Killed\n", version)
 	files := []client.FileSource{
 		memoryFile("killed-"+version+"-py3-none-any.whl", wheel("killed", version, "")),
 		memoryFile("killed-ui-"+version+".tgz", tarball("killed-ui", version, "")),

@@ -5,6 +5,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 )
 
@@ -14,12 +16,18 @@ func wheel(name, version, content string) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	info := fmt.Sprintf("%s-%s.dist-info/", name, version)
+	record := info + "RECORD,,\n"
 	for _, f := range []struct{ name, text string }{
-		{name + ".py", "# " + content + "\n"},
+		{name + ".py", "class Plugin:\n    content = '" + content + "'\n"},
 		{info + "METADATA", fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
 		{info + "RECORD", ""},
 	} {
+		if f.text == "" {
+			f.text = record
+		}
+		sum := sha256.Sum256([]byte(f.text))
+		record += fmt.Sprintf("%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.text))
 		w, err := z.Create(f.name)
 		if err == nil {
 			_, err = w.Write([]byte(f.text))

@@ -130,7 +130,7 @@ func TestReplicasRace(t *testing.T) {
 				pkg := strings.ToLower(name)
 				uploads[i] = upload{
 					name, "1.0.0",
-					fmt.Sprintf("name: %s\nversion: 1.0.0\nsummary: %s\nbackend: %s\nbackend_component: race.Race\nfront_end: %s-ui\nfrontend_component: Race\n", name, summary, pkg, pkg),
+					fmt.Sprintf("name: %s\nversion: 1.0.0\nsummary: %s\nbackend: %s\nbackend_component: %s.Plugin\nfront_end: %s-ui\nfrontend_component: Race\n", name, summary, pkg, pkg, pkg),
 					[]client.FileSource{
 						memoryFile(pkg+"-1.0.0-py3-none-any.whl", wheel(pkg, "1.0.0", content)),
 						memoryFile(pkg+"-ui-1.0.0.tgz", tarball(pkg+"-ui", "1.0.0", "the same")),

@@ -31,7 +31,7 @@ func TestStop(t *testing.T) {
 	published := make(chan error, 1)
 	go func() {
 		_, err := client.New(url, "of-the-test").Publish(t.Context(), "Slow",
-			[]byte("name: Slow\nversion: 1.0.0\nbackend: slow\nbackend_component: slow.Slow\n"), []client.FileSource{file}, nil)
+			[]byte("name: Slow\nversion: 1.0.0\nbackend: slow\nbackend_component: slow.Plugin\n"), []client.FileSource{file}, nil)
 		published <- err
 	}()
 	<-started
