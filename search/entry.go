@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 )
 
 // Names of the fields of an index that are not text fields (see TextFields).
@@ -146,7 +147,9 @@ type token struct {
 // that consist of several parts as wholes (rnaseq for RNASeq and rna-seq),
 // and with raw also the unstemmed words, for look-ups by prefix.
 func tokenize(text string, raw bool) []token {
-	words := split(text)
+	sp := splitters.Get().(*splitter)
+	defer splitters.Put(sp)
+	words := sp.split(text)
 	if len(words) == 0 {
 		return nil
 	}
@@ -196,6 +199,8 @@ func tokenize(text string, raw bool) []token {
 	}
 	return tokens
 }
+
+var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
 // joins tells whether what is between two words makes them one compound.
 func joins(gap string) bool {

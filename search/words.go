@@ -51,9 +51,17 @@ func Parts(s string) []string {
 }
 
 // split finds the words of a text.
-func split(s string) []word {
-	words := make([]word, 0, len(s)/6+1)
-	parts := make([]part, 0, cap(words)) // of simple words, one each
+func split(s string) []word { return new(splitter).split(s) }
+
+// splitter keeps the space that words take, for the next text.
+type splitter struct {
+	words []word
+	parts []part // of simple words, one each
+}
+
+// split finds the words of a text. They are valid until the next call.
+func (sp *splitter) split(s string) []word {
+	words, parts := sp.words[:0], sp.parts[:0]
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if !wordRune(r) {
@@ -97,6 +105,7 @@ func split(s string) []word {
 		}
 		words = append(words, w)
 	}
+	sp.words, sp.parts = words, parts
 	return words
 }
 

@@ -1,7 +1,9 @@
 package bleve
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"appstore/search"
 	"appstore/search/searchtest"
@@ -54,4 +56,33 @@ func BenchmarkPut(b *testing.B) {
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "docs/s")
 		})
 	}
+}
+
+// BenchmarkPublish is one document now and then, as plugins are published,
+// into an index of 20,000. The pauses count in ns/op; ms/put is the median
+// without them.
+func BenchmarkPublish(b *testing.B) {
+	x, err := Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer x.Close()
+	docs := searchtest.Generate(20_000, 1)
+	if err := x.Put(b.Context(), search.Mark{Position: 20_000}, docs...); err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(3 * time.Second) // for the merges after that
+	var took []time.Duration
+	for i := uint64(20_001); b.Loop(); i++ {
+		d := docs[i%20_000]
+		d.Position = i
+		start := time.Now()
+		if err := x.Put(b.Context(), search.Mark{Position: i}, d); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+		time.Sleep(20 * time.Millisecond)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms/put")
 }

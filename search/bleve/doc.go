@@ -14,22 +14,31 @@
 // fsync; a crash at any instant leaves the old index or the new one, and a
 // folder that the next Open removes.
 //
-// Put returns when documents and mark are on disk. The mark is written in the
-// batch of the last documents, so it is never ahead of them. A batch has at
-// most 500 documents or 8 MiB: one document per call costs as much time for
-// fsync as hundreds in one batch, so callers should put what waits at once.
+// Put returns when documents and mark are found; they are on disk a moment
+// later, as a publish that waits for the index need not wait for fsync. The
+// mark is in the batch of the last documents and batches are written in order,
+// so on disk too it is never ahead of them: what a crash loses, at most 16
+// batches, is what the journal has behind the mark. When the disk takes no
+// more, Put waits and fails with ErrUnavailable. Close and Rebuild wait for the
+// disk. A batch has at most 500 documents or 8 MiB; callers should put what
+// waits at once.
 //
 // Nothing in the folder is worth a backup: all of it comes from the journal.
 // One process has it open at a time; the second is told so.
 //
 // # How it scores
 //
-// bleve only finds documents and walks through them; its own scoring is off,
-// which is also faster. planQuery runs a search.Plan: the terms of a clause
-// are walked side by side, and each document gets the sum of the best match of
-// each field, times the signals that are read from its doc values. So totals,
-// facets, order and pages come from bleve's collector over all hits, with no
-// candidates fetched beyond the page.
+// bleve keeps the dictionaries, the lists of documents of each token, and the
+// stored documents. A matcher runs a search.Plan over one segment of them: it
+// walks through one list after the other and notes in a cell for each document
+// how far it got and what it is worth. What every hit needs (name, signals,
+// facet values) is in memory, about 200 bytes a document, read once for each
+// segment; segments never change, so nothing must be kept in step. Totals,
+// facets and order are of all hits; only the documents of the page are read.
+//
+// bleve's own query and collector layers are not used: they give scores that
+// are not ours, and doing the same with them, searcher in searcher, took about
+// ten times as long.
 //
 // Fuzzy look-ups are bounded by two edits, a fixed first character, and the
 // twelve words up to which a query has them (see package search).

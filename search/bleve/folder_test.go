@@ -194,8 +194,55 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// Close waits until what Put has acknowledged is on disk.
+func TestCloseKeepsAll(t *testing.T) {
+	dir := t.TempDir()
+	x := open(t, dir)
+	const n = 100
+	for i := uint64(1); i <= n; i++ {
+		if err := x.Put(t.Context(), mark(i), doc(fmt.Sprintf("plugin-%d", i), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, open(t, dir), search.State{Mark: mark(n), Docs: n})
+}
+
+// When Rebuild returns the new index is on disk: a process that ends without
+// Close leaves all of it.
+func TestKilledAfterRebuild(t *testing.T) {
+	const n = 1200 // three batches
+	if dir := os.Getenv("TEST_BLEVE_REBUILD"); dir != "" {
+		x, err := bleve.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = x.Rebuild(context.Background(), mark(n), func(yield func(search.Doc, error) bool) {
+			for i := range n {
+				if !yield(doc(fmt.Sprintf("plugin-%d", i), 1), nil) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Exit(0)
+	}
+	dir, _ := made(t)
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledAfterRebuild$")
+	cmd.Env = append(os.Environ(), "TEST_BLEVE_REBUILD="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wantState(t, open(t, dir), search.State{Mark: mark(n), Docs: n})
+}
+
 // The mark is never ahead of the documents: a process that is killed while it
-// writes leaves a folder in which all documents up to the mark are found.
+// writes leaves a folder in which all documents up to the mark are found. What
+// it has lost is what a journal puts again, from the mark on.
 func TestKilledWriter(t *testing.T) {
 	if dir := os.Getenv("TEST_BLEVE_WRITER"); dir != "" {
 		x, err := bleve.Open(dir)
@@ -228,8 +275,18 @@ func TestKilledWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := x.Search(t.Context(), search.Query{})
-		if err != nil || uint64(r.Total) != st.Position || uint64(len(lines)) > st.Position {
-			t.Errorf("%d puts were acknowledged, the mark is at %d, %+v is found, %v", len(lines), st.Position, r, err)
+		if err != nil || uint64(r.Total) != st.Position {
+			t.Errorf("%d puts were acknowledged, the mark is at %d, %d are found, %v", len(lines), st.Position, r.Total, err)
 		}
+		if lost := uint64(len(lines)) - min(st.Position, uint64(len(lines))); lost > 16 {
+			t.Errorf("%d of %d acknowledged puts are lost, more than may be unsaved", lost, len(lines))
+		}
+		for i := st.Position + 1; i <= uint64(len(lines)); i++ {
+			if err := x.Put(t.Context(), mark(i), doc(fmt.Sprintf("plugin-%d", i), i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := max(st.Position, uint64(len(lines)))
+		wantState(t, x, search.State{Mark: mark(n), Docs: int(n)})
 	}
 }

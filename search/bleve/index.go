@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"appstore/search"
 
@@ -60,20 +61,25 @@ func Open(dir string) (*Index, error) {
 	return x, nil
 }
 
-// Close waits for writers and searches. Everything that Put has acknowledged
-// is on disk already.
+// Close waits for writers and searches, and until everything that Put has
+// acknowledged is on disk: at most closeTimeout, then that is an error.
 func (x *Index) Close() error {
 	x.writing <- struct{}{}
 	defer x.unlock()
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	if x.gen == nil {
 		return nil
 	}
-	err := x.gen.bleve.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := x.gen.save(ctx)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	err = errors.Join(err, x.gen.bleve.Close())
 	x.gen = nil
 	return err
 }
+
+const closeTimeout = 10 * time.Second
 
 func (x *Index) lock(ctx context.Context) error {
 	select {
@@ -89,7 +95,9 @@ func (x *Index) unlock() { <-x.writing }
 // errClosed is what a closed index answers.
 var errClosed = fmt.Errorf("%w: the index is closed", search.ErrUnavailable)
 
-// Put implements search.Index. Docs and mark are durable when it returns.
+// Put implements search.Index. Docs and mark are found when it returns, and are
+// on disk a moment later; a crash before loses both, the mark never later than
+// the docs.
 func (x *Index) Put(ctx context.Context, upTo search.Mark, docs ...search.Doc) error {
 	if err := x.lock(ctx); err != nil {
 		return err
@@ -107,7 +115,7 @@ func (x *Index) Put(ctx context.Context, upTo search.Mark, docs ...search.Doc) e
 		return err
 	}
 	defer reader.Close()
-	w := writer{gen: x.gen}
+	w := writer{ctx: ctx, gen: x.gen}
 	for _, d := range newest {
 		stored, ok, err := storedPosition(reader, d.Name)
 		if err != nil {
@@ -175,6 +183,7 @@ func storedPosition(r bleveindex.IndexReader, name string) (pos uint64, ok bool,
 // A writer fills batches. The mark goes into the last one, so it never is
 // ahead of the documents.
 type writer struct {
+	ctx   context.Context
 	gen   *generation
 	batch *bleve.Batch
 	bytes int
@@ -198,7 +207,7 @@ func (w *writer) add(d search.Doc) error {
 }
 
 func (w *writer) flush() error {
-	err := w.gen.bleve.Batch(w.batch)
+	err := w.gen.write(w.ctx, w.batch)
 	w.batch = nil
 	return err
 }
@@ -252,9 +261,9 @@ func (x *Index) Rebuild(ctx context.Context, at search.Mark, docs iter.Seq2[sear
 	return nil
 }
 
-// fill puts all docs into a new folder.
+// fill puts all docs into a new folder. They are on disk when it returns.
 func (g *generation) fill(ctx context.Context, at search.Mark, docs iter.Seq2[search.Doc, error]) error {
-	w := writer{gen: g}
+	w := writer{ctx: ctx, gen: g}
 	seen := map[string]uint64{}
 	for d, err := range docs {
 		if err = cmp.Or(err, ctx.Err()); err != nil {
@@ -271,7 +280,10 @@ func (g *generation) fill(ctx context.Context, at search.Mark, docs iter.Seq2[se
 			return err
 		}
 	}
-	return w.finish(at, true)
+	if err := w.finish(at, true); err != nil {
+		return err
+	}
+	return g.save(ctx)
 }
 
 // State implements search.Index.

@@ -52,12 +52,7 @@ func match(ctx context.Context, p *search.Plan, typos *automata, s *scorch.Segme
 		*pooled = make([]cell, len(rows))
 	}
 	m := &matcher{ctx: ctx, seg: s.Segment(), dicts: map[string]segment.TermDictionary{}, typos: typos, cells: (*pooled)[:len(rows)]}
-	for i := range m.cells {
-		m.cells[i] = cell{}
-		if !rows[i].visible {
-			m.cells[i].stage = out
-		}
-	}
+	clear(m.cells)
 	if gone := s.Deleted(); gone != nil {
 		for it := gone.Iterator(); it.HasNext(); {
 			m.cells[it.Next()].stage = out
@@ -67,7 +62,7 @@ func match(ctx context.Context, p *search.Plan, typos *automata, s *scorch.Segme
 		return err
 	}
 	for i := range m.cells {
-		if c := &m.cells[i]; c.stage == m.stage {
+		if c := &m.cells[i]; c.stage == m.stage && rows[i].visible {
 			found(i, p.Base+float64(c.score))
 		}
 	}
