@@ -190,16 +190,13 @@ func forPip(c echo.Context) bool {
 
 // pipError writes an error for pip and twine.
 func (s *server) pipError(c echo.Context, p *client.Error) {
-	status := p.Status
+
 	if strings.HasPrefix(c.Path(), "/legacy") {
 		switch {
 		case p.Code == string(codeUnauthorised):
 			p.Fix = "give the user __token__ and the token as its password: TWINE_USERNAME=__token__ TWINE_PASSWORD=... or UV_PUBLISH_TOKEN=..."
 		case p.Fix == howToPublish:
 			p.Fix = "upload with twine or uv publish"
-		case status == http.StatusConflict && p.Code != string(registry.FileExists):
-			// 409 means to `twine upload --skip-existing` that the file is there.
-			status = http.StatusForbidden
 		}
 	}
 	text := p.Detail
@@ -212,10 +209,10 @@ func (s *server) pipError(c echo.Context, p *client.Error) {
 			text += ": " + one.Fix
 		}
 	}
-	if c.Request().Method == http.MethodPost && sayInStatus(c, status, text) {
+	if c.Request().Method == http.MethodPost && sayInStatus(c, p.Status, text) {
 		return
 	}
-	s.send(c, &answer{status: status, contentType: textPlain, body: []byte(text + "\n"), cache: noStore})
+	s.send(c, &answer{status: p.Status, contentType: textPlain, body: []byte(text + "\n"), cache: noStore})
 }
 
 // Limits of an answer that says the error in its status line.
