@@ -14,6 +14,7 @@ import (
 	"appstore/schema"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // catalogue is the state that the journal's events add up to, in a local bbolt
@@ -68,7 +69,7 @@ func openCatalogue(path, store string) (c *catalogue, err error) {
 		}
 	}()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, InitialMmapSize: 64 << 20})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("%s is in use by another process: give each replica a data folder of its own", path)
 	}
 	if errors.Is(err, os.ErrPermission) {
@@ -211,13 +212,11 @@ func (t tx) versions(plugin string, below *schema.Version, yield func(line) bool
 		end = releaseKey(plugin, *below)
 	}
 	c := t.Bucket(bucketOrder).Cursor()
-	k, v := c.Seek(end)
-	if k == nil {
-		k, v = c.Last()
-	} else {
-		k, v = c.Prev()
+	before := c.Prev
+	if k, _ := c.Seek(end); k == nil {
+		before = c.Last
 	}
-	for ; k != nil && len(k) > len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Prev() {
+	for k, v := before(); k != nil && len(k) > len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Prev() {
 		l, err := parseLine(k, v)
 		if err != nil {
 			return err

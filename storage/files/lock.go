@@ -40,7 +40,7 @@ func takeLock(path string) (*os.File, error) {
 		host = "an unknown host"
 	}
 	holder := fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(holder), 0)
 	}
 	if err != nil {
