@@ -171,7 +171,8 @@ func (m *compatRoutes) live(ctx context.Context, text string, least int) (names 
 		names, err = m.catalogue.Live(ctx)
 		return names, len(names), err
 	}
-	q.Filters = append(q.Filters, search.Filter{Field: "status", Values: []string{compat.Status}})
+	q.Filters = append(q.Filters,
+		search.Filter{Field: "status", Values: []string{compat.Status}}, search.Filter{Field: "interface", Values: []string{"launch"}})
 	return m.matches(ctx, q, least)
 }
 

@@ -41,6 +41,11 @@ func labels(a cloudlaunch.App) (all []string) {
 	return all
 }
 
+// launched is a descriptor that has something to launch.
+func launched(name, version, summary string) string {
+	return plain(name, version, summary) + "frontend_component: Form\n"
+}
+
 // Each state of a plugin shows in CloudLaunch's file, in the request after.
 func TestCompatFile(t *testing.T) {
 	everyPair(t, func(t *testing.T, p *place) {
@@ -54,7 +59,7 @@ func TestCompatFile(t *testing.T) {
 		p.publish(labelled("1.0.0", "First (old)", "kube.Old"))
 		p.publish(labelled("1.0.1", "First (old)", "kube.New"))
 		p.publish(labelled("2.0.0", "Second", "kube.Second"))
-		p.publish(plain("other", "1.0.0", "Another"))
+		p.publish(launched("other", "1.0.0", "Another"))
 
 		kube := p.apps("")["Kube-Plugin"]
 		if !slices.Equal(labels(kube), []string{"Second", "First (old)"}) || kube.Versions[1].Backend != "kube.New" {
@@ -122,9 +127,21 @@ func TestCompatFile(t *testing.T) {
 func TestCompatFileFits(t *testing.T) {
 	p := embedded(t)
 	long := strings.Repeat("long-name-", 9)
-	p.publish(plain(long+"x", "1.0.0", "Text"))
-	p.publish(plain("Bare", "1.0.0", "Text")+"backend: Bare.back-End\nbackend_component: Plugin\n", wheel(t, "Bare.back-End", "1.0.0", ""))
+	p.publish(launched(long+"x", "1.0.0", "Text"))
+	p.publish(launched("Bare", "1.0.0", "Text")+"backend: Bare.back-End\nbackend_component: Plugin\n", wheel(t, "Bare.back-End", "1.0.0", ""))
+	p.publish(plain("nothing-to-launch", "1.0.0", "Text"))
+	p.publish(launched("was-launched", "1.0.0", "Text"))
+	p.publish(plain("was-launched", "2.0.0", "Now a library"))
 	apps := p.apps("")
+	if len(apps) != 3 {
+		t.Errorf("%d apps, want the three that CloudLaunch can launch", len(apps))
+	}
+	if a := apps["was-launched"]; !slices.Equal(labels(a), []string{"1.0.0"}) || a.DefaultVersion != "1.0.0" || a.Summary != "Now a library" {
+		t.Errorf("a plugin whose newest release can't be launched: %+v", a)
+	}
+	if page := p.applications("/compat/applications/"); page.Count != 3 || len(page.Results) != 3 {
+		t.Errorf("the page has %d of %d", len(page.Results), page.Count)
+	}
 	if name := apps[long+"x"].Name; name != long[:60] {
 		t.Errorf("a name of %d characters", len(name))
 	}
@@ -138,7 +155,7 @@ func TestCompatFileFits(t *testing.T) {
 func TestCompatFileIsStable(t *testing.T) {
 	p := embedded(t)
 	for i := range 40 {
-		p.publish(plain(fmt.Sprintf("plugin-%d", i), "1.0.0", "Some words"))
+		p.publish(launched(fmt.Sprintf("plugin-%d", i), "1.0.0", "Some words"))
 	}
 	first := p.get(compatFile)
 	tag := first.Header.Get("Etag")
@@ -160,7 +177,7 @@ func TestCompatFileIsStable(t *testing.T) {
 	if res := p.get(compatFile, "If-None-Match", tag); res.StatusCode != http.StatusNotModified {
 		t.Errorf("after a change that is not in the file: %s", res.Status)
 	}
-	p.publish(plain("plugin-1", "1.1.0", "Other words"))
+	p.publish(launched("plugin-1", "1.1.0", "Other words"))
 	if res := p.get(compatFile, "If-None-Match", tag); res.StatusCode != http.StatusOK || !strings.Contains(res.text, "Other words") {
 		t.Errorf("after a publish: %s", res.Status)
 	}
@@ -169,9 +186,9 @@ func TestCompatFileIsStable(t *testing.T) {
 // q and category select what the search finds.
 func TestCompatFileSelects(t *testing.T) {
 	everyPair(t, func(t *testing.T, p *place) {
-		p.publish(strings.Replace(plain("one", "1.0.0", "Galaxy of stars"), "containers", "astronomy", 1))
-		p.publish(plain("two", "1.0.0", "Galaxy for biologists"))
-		p.publish(plain("three", "1.0.0", "Nothing of the kind"))
+		p.publish(strings.Replace(launched("one", "1.0.0", "Galaxy of stars"), "containers", "astronomy", 1))
+		p.publish(launched("two", "1.0.0", "Galaxy for biologists"))
+		p.publish(launched("three", "1.0.0", "Nothing of the kind"))
 		eventually(t, "all are found", func() bool { return len(p.apps("?category=astronomy&category=containers")) == 3 })
 		for query, want := range map[string][]string{
 			"?q=galaxy":                    {"one", "two"},
@@ -213,7 +230,7 @@ func (p *place) applications(path string) (page applicationPage) {
 func TestCompatApplications(t *testing.T) {
 	everyPair(t, func(t *testing.T, p *place) {
 		for i, name := range []string{"alpha", "beta", "gamma", "delta", "epsilon"} {
-			p.publish(plain(name, "1.0.0", "Some galaxy") + "label: The first\nfrontend_component: Form\n")
+			p.publish(launched(name, "1.0.0", "Some galaxy") + "label: The first\n")
 			l := client.Listing{Order: 50 - i}
 			if name == "epsilon" {
 				l.Status = "DEV"
@@ -268,8 +285,8 @@ func TestCompatApplications(t *testing.T) {
 // Links begin with the public URL.
 func TestCompatPrefix(t *testing.T) {
 	p := prefixed(t)
-	p.publish(plain("one", "1.0.0", "Text"))
-	p.publish(plain("two", "1.0.0", "Text"))
+	p.publish(launched("one", "1.0.0", "Text"))
+	p.publish(launched("two", "1.0.0", "Text"))
 	page := p.applications(testPrefix + "/compat/applications/?page_size=1")
 	if base := p.url + testPrefix + "/compat/applications/"; page.Results[0].URL != base+"one/" || page.Next == nil || *page.Next != base+"?page=2&page_size=1" {
 		t.Errorf("links: %+v", page)

@@ -31,15 +31,6 @@ func imported(p *registry.Plugin) (cloudlaunch.Listing, bool) {
 	return l, true
 }
 
-// place is where CloudLaunch's page shows a plugin.
-func place(p *registry.Plugin) (status string, order int) {
-	source, ok := imported(p)
-	if !ok {
-		source.Order = defaultOrder
-	}
-	return cmp.Or(p.Listing.Status, source.Status, cloudlaunch.Live), cmp.Or(p.Listing.Order, source.Order)
-}
-
 // listing says of a plugin what CloudLaunch says of an app and not of its
 // versions. source is what an import kept, if there was one; current is the
 // release that no ref means.
@@ -50,9 +41,11 @@ func listing(p *registry.Plugin, source cloudlaunch.Listing, current *schema.Des
 			Title: cut(cmp.Or(current.Title, p.Spelling), maxTitle), Summary: current.Summary,
 			Maintainer: current.Maintainer, Description: current.Description,
 			Homepage: current.Links.Homepage, Icon: current.Links.Icon,
+			Status: cloudlaunch.Live, Order: defaultOrder,
 		}
 	}
-	l.Status, l.Order = place(p)
+	l.Status = cmp.Or(p.Listing.Status, l.Status)
+	l.Order = cmp.Or(p.Listing.Order, l.Order)
 	l.Title = cmp.Or(p.Listing.Title, l.Title)
 	l.Summary = cmp.Or(p.Listing.Summary, l.Summary)
 	l.Icon = cmp.Or(p.Listing.Icon, l.Icon)
@@ -70,10 +63,16 @@ func listing(p *registry.Plugin, source cloudlaunch.Listing, current *schema.Des
 // app makes the app of a plugin.
 func app(p *registry.Plugin, source cloudlaunch.Listing, current *schema.Descriptor, releases []*schema.Descriptor) (cloudlaunch.App, error) {
 	full := make([]*schema.Descriptor, 0, len(releases))
+	known := false
 	for _, d := range releases {
 		full = append(full, withModule(d))
+		known = known || label(d) == label(current)
 	}
-	return cloudlaunch.AppOf(slug(p), listing(p, source, current), full)
+	l := listing(p, source, current)
+	if l.DefaultLabel != "" && !known {
+		l.DefaultLabel = label(releases[0]) // what no ref means is nothing to launch
+	}
+	return cloudlaunch.AppOf(slug(p), l, full)
 }
 
 // withModule writes a back end's bare class as module.Class: CloudLaunch imports

@@ -42,14 +42,14 @@ type Catalogue struct {
 // one is a plugin as an app, at one state.
 type one struct {
 	position uint64 // of the plugin
-	out      bool   // it has no live release, or CloudLaunch can't hold it
+	out      bool   // it has no live release that CloudLaunch can launch, or can't be held
 	app      cloudlaunch.App
 }
 
 // pages are all plugins at a position of the catalogue.
 type pages struct {
 	position uint64
-	names    []string // that have a live release, in their order
+	names    []string // of those that have an app, in their order
 	live     []string // of those whose status is LIVE, in the order of CloudLaunch's page
 }
 
@@ -120,15 +120,18 @@ func (c *Catalogue) all(ctx context.Context) (*pages, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range page {
-			p := &page[i]
-			if p.Live == 0 {
+		apps, err := c.each(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range page {
+			if apps[i].out {
 				continue
 			}
 			now.names = append(now.names, p.Name)
-			if status, order := place(p); status == Status {
+			if apps[i].app.Status == Status {
 				now.live = append(now.live, p.Name)
-				orders[p.Name] = order
+				orders[p.Name] = apps[i].app.DisplayOrder
 			}
 		}
 		if after = next; after == "" {
@@ -149,47 +152,47 @@ type found struct {
 // of gives the apps of plugins in the order of the names, without those that have
 // none.
 func (c *Catalogue) of(ctx context.Context, names []string) ([]found, error) {
-	all := make([]*found, len(names))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, name := range names {
-		g.Go(func() error {
-			f, err := c.find(ctx, name)
-			all[i] = f
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var some []found
-	for _, f := range all {
-		if f != nil {
-			some = append(some, *f)
+	var plugins []registry.Plugin
+	for _, name := range names {
+		p, err := c.reg.Plugin(ctx, name)
+		if missing(err) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		plugins = append(plugins, p)
 	}
-	return some, nil
-}
-
-// find is nil for a plugin that is unknown or has no app.
-func (c *Catalogue) find(ctx context.Context, name string) (*found, error) {
-	p, err := c.reg.Plugin(ctx, name)
-	if missing(err) {
-		return nil, nil
-	}
+	apps, err := c.each(ctx, plugins)
 	if err != nil {
 		return nil, err
 	}
-	kept, ok := c.apps.get(p.Name)
-	if !ok || kept.position != p.Position {
-		if kept, err = c.make(ctx, &p); err != nil {
-			return nil, err
+	var all []found
+	for i, p := range plugins {
+		if !apps[i].out {
+			all = append(all, found{p, apps[i].app})
 		}
 	}
-	if kept.out {
-		return nil, nil
+	return all, nil
+}
+
+// each gives each plugin's app, several at once where they must be read.
+func (c *Catalogue) each(ctx context.Context, plugins []registry.Plugin) ([]one, error) {
+	apps := make([]one, len(plugins))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := range plugins {
+		p := &plugins[i]
+		if kept, ok := c.apps.get(p.Name); ok && kept.position == p.Position {
+			apps[i] = kept
+			continue
+		}
+		g.Go(func() (err error) {
+			apps[i], err = c.make(ctx, p)
+			return err
+		})
 	}
-	return &found{p, kept.app}, nil
+	return apps, g.Wait()
 }
 
 func missing(err error) bool {
@@ -199,13 +202,16 @@ func missing(err error) bool {
 
 // make makes the app of a plugin and keeps it.
 func (c *Catalogue) make(ctx context.Context, p *registry.Plugin) (one, error) {
-	current, releases, err := c.lines(ctx, p)
+	made := one{position: p.Position, out: p.Live == 0}
+	if made.out {
+		return made, nil
+	}
+	source, ok := imported(p)
+	current, releases, err := c.lines(ctx, p, ok)
 	if err != nil {
 		return one{}, err
 	}
-	made := one{position: p.Position, out: current == nil}
-	if !made.out {
-		source, _ := imported(p)
+	if made.out = len(releases) == 0; !made.out {
 		made.app, err = app(p, source, current, releases)
 		if err == nil {
 			err = importable(made.app)
@@ -223,9 +229,10 @@ func (c *Catalogue) make(ctx context.Context, p *registry.Plugin) (one, error) {
 	return made, nil
 }
 
-// lines gives the newest live release of each label, the newest first, and the one
-// that no ref means; nil if none is live.
-func (c *Catalogue) lines(ctx context.Context, p *registry.Plugin) (current *schema.Descriptor, newest []*schema.Descriptor, err error) {
+// lines gives the newest live release of each label, the newest first, of those
+// that have something to launch or, with all, of all; and the release that no ref
+// means.
+func (c *Catalogue) lines(ctx context.Context, p *registry.Plugin, all bool) (current *schema.Descriptor, newest []*schema.Descriptor, err error) {
 	seen := map[string]bool{}
 	for after := ""; ; {
 		page, err := c.reg.Releases(ctx, p.Name, "", after, registry.MaxPage)
@@ -241,7 +248,7 @@ func (c *Catalogue) lines(ctx context.Context, p *registry.Plugin) (current *sch
 			if d.Version == p.Default {
 				current = d
 			}
-			if seen[label(d)] {
+			if _, launch := d.Interfaces["launch"]; seen[label(d)] || !launch && !all {
 				continue
 			}
 			seen[label(d)] = true
@@ -255,7 +262,7 @@ func (c *Catalogue) lines(ctx context.Context, p *registry.Plugin) (current *sch
 		}
 	}
 	if current == nil && len(newest) > 0 {
-		current = newest[0] // changed since p was read; p's next state is another
+		current = newest[0] // it was yanked since p was read: p has another position by now
 	}
 	return current, newest, nil
 }

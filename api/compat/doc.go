@@ -7,7 +7,9 @@
 // command import_app_data of CloudLaunch (since December 2019) reads from a URL.
 // Package schema/cloudlaunch has its fields and limits. An app is a plugin; its
 // versions are the newest live release of each label, and a release without a
-// label has its version as one. A plugin without a live release is left out.
+// label has its version as one. What CloudLaunch could not launch is left out: a
+// plugin without a live release, and releases without the interface "launch" unless
+// the plugin came from CloudLaunch, where such versions may be.
 //
 //	slug              the name as first published; "." becomes "-", as a slug has none
 //	name, summary, icon_url, status, display_order
@@ -15,7 +17,7 @@
 //	                  without any, the name cut to 60 characters, LIVE and 10000
 //	maintainer, description, info_url
 //	                  those of the release that no ref means
-//	default_version   the label of the release that no ref means
+//	default_version   the label of the release that no ref means, if it is one of versions
 //
 // What an import kept of the catalogue that it came from (Listing.Source) comes
 // before what the release says, so that the same data comes out again.
