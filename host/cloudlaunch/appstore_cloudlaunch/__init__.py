@@ -1,0 +1,3 @@
+"""Keeps CloudLaunch's catalogue in step with an AppStore."""
+
+__version__ = "1.0.0"
