@@ -225,7 +225,7 @@ func TestPipClients(t *testing.T) {
 			t.Errorf("downloads were counted as %v", downloads.Clients)
 		}
 
-		tamper(t, p, store, first.name)
+		tamperPip(t, p, store, first.name)
 		py.refused(pipInstall("tampered-pip", first), "DO NOT MATCH THE HASHES")
 		py.refused([]string{"-m", "pip", "install", "--index-url", simple, "--target", "tampered", "kube-back==1.0.0"}, "DO NOT MATCH THE HASHES")
 		py.refused(uvInstall("tampered-uv", first), "kube-back==1.0.0") // as a wrong hash, or as an archive that can not be read
@@ -266,8 +266,8 @@ func TestTwineDraft(t *testing.T) {
 	}
 }
 
-// tamper turns one bit of a stored file.
-func tamper(t *testing.T, p *place, store storage.Store, name string) {
+// tamperPip turns one bit of a stored file.
+func tamperPip(t *testing.T, p *place, store storage.Store, name string) {
 	t.Helper()
 	all, err := p.reg.PackageFiles(t.Context(), schema.PyPI, "kube-back")
 	if err != nil {
