@@ -46,9 +46,12 @@ type generation struct {
 	unsaved chan struct{} // holds a token for each batch that is not on disk yet
 }
 
-// maxUnsaved batches may be in memory only. bleve writes what waits at once,
-// so one after the other is only seen when the disk is full or broken.
-const maxUnsaved = 16
+// maxUnsaved batches may be in memory only. bleve writes all that wait at once;
+// a disk that takes none of them for diskTimeout is full or broken.
+const (
+	maxUnsaved  = 16
+	diskTimeout = 30 * time.Second
+)
 
 func newGeneration(path string, index bleve.Index) *generation {
 	return &generation{path: path, bleve: index, unsaved: make(chan struct{}, maxUnsaved)}
@@ -69,6 +72,8 @@ func (g *generation) write(ctx context.Context, b *bleve.Batch) error {
 }
 
 func (g *generation) reserve(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, diskTimeout)
+	defer cancel()
 	select {
 	case g.unsaved <- struct{}{}:
 		return nil
