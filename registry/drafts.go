@@ -85,7 +85,8 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 	}
 	file := fileOf(name, f, info)
 	for _, c := range claims {
-		if !samePackage(c, file.Package) || c.Version != file.Package.Version {
+		same := c.Version == file.Package.Version || c.Ecosystem == schema.PyPI && artifact.SameVersion(c.Version, file.Package.Version)
+		if !same || !samePackage(c, file.Package) {
 			return Uploaded{}, fail(ArtifactMismatch, "build it again, and upload it under its own name and version", "it was uploaded as %s %s, but %s says that it is %s %s",
 				c.Name, c.Version, name, file.Package.Name, file.Package.Version)
 		}
