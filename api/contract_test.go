@@ -23,7 +23,7 @@ import (
 
 // spec is openapi.yaml, validated with its examples.
 var loadSpec = sync.OnceValues(func() (*openapi3.T, error) {
-	for _, media := range []string{"application/yaml", "text/html", "text/css", "text/plain", "image/svg+xml", "application/octet-stream"} {
+	for _, media := range []string{"application/yaml", "text/html", "text/css", "text/plain", "image/svg+xml", "application/octet-stream", "application/vnd.pypi.simple.v1+html"} {
 		openapi3filter.RegisterBodyDecoder(media, func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
 			text, err := io.ReadAll(body)
 			return string(text), err
