@@ -19,6 +19,9 @@ func TestCaching(t *testing.T) {
 	everyPair(t, func(t *testing.T, p *place) {
 		r := p.publish(bundle("Cached", "1.0.0"), bundleFiles(t, "Cached", "1.0.0")...)
 		wheelName := r.Files[0].Name
+		eventually(t, "search finds it, so that its answers stay", func() bool {
+			return strings.Contains(p.get("/api/v1/plugins?q=cached").text, `"id":"cached"`)
+		})
 		const base = "/api/v1/plugins/Cached"
 		for path, fixed := range map[string]bool{
 			base:                                 false,
