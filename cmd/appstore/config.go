@@ -17,6 +17,7 @@ import (
 type config struct {
 	addr, publicURL, data, importFrom string
 	logFormat, logLevel               string
+	pipUpstream, npmUpstream          string
 
 	s3Endpoint, s3Bucket, s3Prefix, s3Region, s3AccessKey, s3CA string
 	s3SecretKeyFile, s3SecretKey                                string
@@ -62,6 +63,8 @@ func (c *config) settings(part string) []setting {
 			{flag: "addr", def: defaultAddr, to: &c.addr, help: "`host:port` to listen on; port 0 takes a free one"},
 			{flag: "public-url", to: &c.publicURL, help: "`URL` under which clients see the server, with its path prefix; links begin with it"},
 			{flag: "import", to: &c.importFrom, help: "catalogue (`path`) to import at the start: a folder of descriptors, a descriptor, or an app-registry.yaml"},
+			{flag: "pip-upstream", to: &c.pipUpstream, help: "`URL` of a Python package index (/simple/, with JSON) that answers for names never published here; off by default"},
+			{flag: "npm-upstream", to: &c.npmUpstream, help: "`URL` of an npm registry that answers for names never published here; off by default"},
 			{flag: "log-format", def: "text", to: &c.logFormat, help: "text or json"},
 			{flag: "log-level", def: "info", to: &c.logLevel, help: "debug, info, warn or error"},
 		},

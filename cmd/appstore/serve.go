@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"appstore/api"
+	"appstore/api/npm"
+	"appstore/api/pip"
 	"appstore/api/client"
 	"appstore/registry"
 )
@@ -93,10 +95,20 @@ func (a *app) serve(ctx context.Context, c *config) (err error) {
 		return err
 	}
 	defer closing("the registry", reg.Close)
-	handler, err := api.New(api.Options{
+	options := api.Options{
 		Registry: reg, Index: index, Token: tokens.current,
 		PublicURL: c.publicURL, Version: programVersion(), Log: log,
-	})
+	}
+	if c.pipUpstream != "" {
+		if options.PipUpstream, err = pip.NewUpstream(pip.UpstreamOptions{URL: c.pipUpstream, Store: store, Dir: c.data, Log: log}); err != nil {
+			return usagef("%s: %v", c.name("pip-upstream"), err)
+		}
+		defer closing("the pip upstream", options.PipUpstream.Close)
+	}
+	if options.NPMUpstream, err = npm.NewUpstream(npm.Options{Upstream: c.npmUpstream, Dir: filepath.Join(c.data, "npm-upstream")}, reg); err != nil {
+		return usagef("%s: %v", c.name("npm-upstream"), err)
+	}
+	handler, err := api.New(options)
 	if err != nil {
 		return usagef("%s: %v", c.name("public-url"), err)
 	}
