@@ -40,8 +40,8 @@ func (f pyFile) write(t testing.TB, dir string) {
 	}
 }
 
-// pyWheel makes a wheel that can be installed.
-func pyWheel(t testing.TB, name, version, tag string, modules map[string]string) pyFile {
+// pyWheel makes a wheel that can be installed; it depends on requires.
+func pyWheel(t testing.TB, name, version, tag string, modules map[string]string, requires ...string) pyFile {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -60,7 +60,11 @@ func pyWheel(t testing.TB, name, version, tag string, modules map[string]string)
 	for _, path := range slices.Sorted(maps.Keys(modules)) {
 		add(path, modules[path])
 	}
-	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\nClassifier: Topic :: System\nClassifier: Topic :: Utilities\n\nText.\n")
+	dependencies := ""
+	for _, one := range requires {
+		dependencies += "Requires-Dist: " + one + "\n"
+	}
+	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\nClassifier: Topic :: System\nClassifier: Topic :: Utilities\n"+dependencies+"\nText.\n")
 	add(info+"WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: "+tag+"\n")
 	add(info+"RECORD", record+info+"RECORD,,\n")
 	if err := z.Close(); err != nil {
