@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"strings"
@@ -95,14 +96,18 @@ func cut(s string, runes int) string {
 	return string(r[:min(len(r), runes)])
 }
 
-// importable says what CloudLaunch, which checks nothing itself, must not be given.
-func importable(a cloudlaunch.App) error {
-	text, err := cloudlaunch.Write([]cloudlaunch.App{a})
+// head is the line over the apps in a registry file that has any.
+const head = "apps:\n"
+
+// text writes an app as it stands in a registry file, under its head. CloudLaunch
+// checks nothing of what it reads, so what it can't hold is an error here.
+func text(a cloudlaunch.App) ([]byte, error) {
+	file, err := cloudlaunch.Write([]cloudlaunch.App{a})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, problems := cloudlaunch.Read(text); len(problems) > 0 {
-		return problems
+	if _, problems := cloudlaunch.Read(file); len(problems) > 0 {
+		return nil, problems
 	}
-	return nil
+	return bytes.TrimPrefix(file, []byte(head)), nil
 }

@@ -41,9 +41,10 @@ type Catalogue struct {
 
 // one is a plugin as an app, at one state.
 type one struct {
-	position uint64 // of the plugin
-	out      bool   // it has no live release that CloudLaunch can launch, or can't be held
-	app      cloudlaunch.App
+	position uint64          // of the plugin
+	out      bool            // it has no live release that CloudLaunch can launch, or can't be held
+	app      cloudlaunch.App // without launch configs: those are in text only
+	text     []byte          // as it stands in the file
 }
 
 // pages are all plugins at a position of the catalogue.
@@ -84,11 +85,14 @@ func (c *Catalogue) Part(ctx context.Context, names []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	apps := make([]cloudlaunch.App, 0, len(found))
-	for _, f := range found {
-		apps = append(apps, f.app)
+	if len(found) == 0 {
+		return cloudlaunch.Write(nil)
 	}
-	return cloudlaunch.Write(apps)
+	file := []byte(head)
+	for _, f := range found {
+		file = append(file, f.text...)
+	}
+	return file, nil
 }
 
 // Live gives the names of the plugins whose status is LIVE, in the order of
@@ -146,7 +150,7 @@ func (c *Catalogue) all(ctx context.Context) (*pages, error) {
 // found is an app and the plugin that it is made of.
 type found struct {
 	plugin registry.Plugin
-	app    cloudlaunch.App
+	one
 }
 
 // of gives the apps of plugins in the order of the names, without those that have
@@ -170,7 +174,7 @@ func (c *Catalogue) of(ctx context.Context, names []string) ([]found, error) {
 	var all []found
 	for i, p := range plugins {
 		if !apps[i].out {
-			all = append(all, found{p, apps[i].app})
+			all = append(all, found{p, apps[i]})
 		}
 	}
 	return all, nil
@@ -214,18 +218,18 @@ func (c *Catalogue) make(ctx context.Context, p *registry.Plugin) (one, error) {
 	if made.out = len(releases) == 0; !made.out {
 		made.app, err = app(p, source, current, releases)
 		if err == nil {
-			err = importable(made.app)
+			made.text, err = text(made.app)
 		}
 		if err != nil {
 			made.out = true
 			c.log.Warn("CloudLaunch can't hold this plugin; its catalogue goes without it", "plugin", p.Name, "error", err)
 		}
 	}
-	size := 512
-	for _, v := range made.app.Versions {
-		size += 256 + len(v.LaunchConfig)
+	made.app.LaunchConfig = nil
+	for i := range made.app.Versions {
+		made.app.Versions[i].LaunchConfig = nil
 	}
-	c.apps.put(p.Name, made, size+len(made.app.Description)+len(made.app.LaunchConfig))
+	c.apps.put(p.Name, made, 512+2*len(made.text)) // the texts of app are in text again
 	return made, nil
 }
 

@@ -83,6 +83,11 @@ func sameAfterImport(t *testing.T, path string, plugins, versions int) {
 		t.Errorf("the file has %d apps with %d versions, want %d and %d", len(want), n, plugins, versions)
 	}
 
+	list, _ := cloudlaunch.Read(exported)
+	if written, err := cloudlaunch.Write(list); err != nil || !bytes.Equal(written, exported) {
+		t.Errorf("the export is not as the file is written (%v)", err)
+	}
+
 	// What was exported can be imported, and changes nothing but the order.
 	again := startServer(t, nil)
 	copied := filepath.Join(t.TempDir(), "app-registry.yaml")
