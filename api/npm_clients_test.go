@@ -28,10 +28,10 @@ const (
 // npmClients is a machine of somebody who uses npm, pnpm and yarn: a home of
 // its own, with the registry configured as docs/clients-npm.md says.
 type npmClients struct {
-	t        *testing.T
-	modules  string // where the clients are
-	home     string
-	registry string
+	t       *testing.T
+	modules string // where the clients are
+	home    string
+	token   string // APPSTORE_TOKEN, if set
 }
 
 // skipClients skips a test that can't be made here, and says what is not
@@ -88,7 +88,7 @@ func installNPMClients(t *testing.T) string {
 // newNPMClients makes a fresh home for the clients of a registry.
 func newNPMClients(t *testing.T, registry string) *npmClients {
 	t.Helper()
-	c := &npmClients{t: t, modules: installNPMClients(t), home: t.TempDir(), registry: registry}
+	c := &npmClients{t: t, modules: installNPMClients(t), home: t.TempDir()}
 	_, host, _ := strings.Cut(registry, ":")
 	c.write(c.home, ".npmrc", "registry="+registry+"\n"+host+":_authToken="+testToken+"\n")
 	c.write(c.home, ".yarnrc.yml", fmt.Sprintf("npmRegistryServer: %q\nunsafeHttpWhitelist: [\"127.0.0.1\"]\nnodeLinker: node-modules\nenableTelemetry: false\nenableGlobalCache: false\nnpmMinimalAgeGate: 0\n", registry))
@@ -136,6 +136,9 @@ func (c *npmClients) try(folder, client string, args ...string) (string, error) 
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "XDG_CACHE_HOME=" + c.home + "/.cache", "XDG_DATA_HOME=" + c.home + "/.local",
 		"npm_config_cache=" + c.home + "/.npm", "npm_config_update_notifier=false", "npm_config_fetch_retries=0", "CI=1", "NO_COLOR=1",
+	}
+	if c.token != "" {
+		cmd.Env = append(cmd.Env, "APPSTORE_TOKEN="+c.token)
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
