@@ -37,12 +37,14 @@ var rooms = map[string][]string{
 
 	"api/client": {"schema"},
 	"api/npm":    {"registry", "schema", "search"},
+	// storage, for the files that an upstream index has.
+	"api/pip":    {"registry", "schema", "storage"},
 	"api/web":    {"api/client", "schema"},
 	"api/compat": {"registry", "schema", "schema/cloudlaunch", "storage"},
 	// storage, for the type that names a part of an object (Range requests).
-	"api": {"api/client", "api/compat", "api/npm", "api/web", "registry", "schema", "search", "storage"},
+	"api": {"api/client", "api/compat", "api/npm", "api/pip", "api/web", "registry", "schema", "search", "storage"},
 
-	"cmd/appstore": {"api", "api/client", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
+	"cmd/appstore": {"api", "api/client", "api/npm", "api/pip", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
 	"cmd/engines":  {},
 }
 

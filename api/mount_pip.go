@@ -217,8 +217,9 @@ func (s *server) pipError(c echo.Context, p *client.Error) {
 
 // Limits of an answer that says the error in its status line.
 const (
-	maxReason   = 400 // bytes
-	lingerFor   = 30 * time.Second
+	maxReason   = 400              // bytes
+	lingerFor   = 30 * time.Second // while nothing comes
+	lingerMost  = 10 * time.Minute
 	lingerBytes = registry.MaxFile
 )
 
@@ -261,7 +262,7 @@ func sayInStatus(c echo.Context, status int, text string) bool {
 // drain takes what still comes, until it ends or stands still.
 func drain(conn net.Conn, most int64) {
 	buf := make([]byte, 32<<10)
-	for most > 0 {
+	for end := time.Now().Add(lingerMost); most > 0 && time.Now().Before(end); {
 		_ = conn.SetReadDeadline(time.Now().Add(lingerFor))
 		n, err := conn.Read(buf)
 		if most -= int64(n); err != nil {

@@ -422,7 +422,9 @@ func getHot(t testing.TB, h http.Handler, accept, encoding string) *discard {
 func TestPipPageIsHot(t *testing.T) {
 	h := thousand(t)
 	for _, accept := range []string{simpleJSON, "text/html"} {
+		start := time.Now()
 		first := getHot(t, h, accept, "identity")
+		t.Logf("%s: the first time %v", accept, time.Since(start))
 		if first.bytes < 300_000 {
 			t.Errorf("a page of 1,000 files has %d bytes", first.bytes)
 		}
