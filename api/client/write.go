@@ -178,9 +178,14 @@ func (u *upload) Close() error {
 
 // Validate asks for every problem of a descriptor; nothing is stored.
 func (c *Client) Validate(ctx context.Context, descriptor []byte) (*Validation, error) {
-	var to Validation
+	return sendDescriptor[Validation](ctx, c, descriptor, "validate")
+}
+
+// sendDescriptor posts YAML, which does no harm twice.
+func sendDescriptor[T any](ctx context.Context, c *Client, descriptor []byte, segments ...string) (*T, error) {
+	var to T
 	err := c.json(ctx, request{
-		method: http.MethodPost, path: path("validate"), again: true,
+		method: http.MethodPost, path: path(segments...), again: true,
 		body: func() (io.ReadCloser, int64, string, error) {
 			return io.NopCloser(bytes.NewReader(descriptor)), int64(len(descriptor)), "application/yaml", nil
 		},
@@ -249,17 +254,7 @@ func (c *Client) Draft(ctx context.Context, name, version string) (*Draft, error
 
 // PutDraft sends a bundle's descriptor before its files.
 func (c *Client) PutDraft(ctx context.Context, descriptor []byte) (*Draft, error) {
-	var to Draft
-	err := c.json(ctx, request{
-		method: http.MethodPost, path: path("drafts"), again: true,
-		body: func() (io.ReadCloser, int64, string, error) {
-			return io.NopCloser(bytes.NewReader(descriptor)), int64(len(descriptor)), "application/yaml", nil
-		},
-	}, &to)
-	if err != nil {
-		return nil, err
-	}
-	return &to, nil
+	return sendDescriptor[Draft](ctx, c, descriptor, "drafts")
 }
 
 // FinishDraft publishes a bundle as it is.
