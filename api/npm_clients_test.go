@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"appstore/api"
+	"appstore/api/npm"
 	"appstore/storage"
 	"appstore/storage/files"
 )
@@ -91,7 +94,7 @@ func newNPMClients(t *testing.T, registry string) *npmClients {
 	c := &npmClients{t: t, modules: installNPMClients(t), home: t.TempDir()}
 	_, host, _ := strings.Cut(registry, ":")
 	c.write(c.home, ".npmrc", "registry="+registry+"\n"+host+":_authToken="+testToken+"\n")
-	c.write(c.home, ".yarnrc.yml", fmt.Sprintf("npmRegistryServer: %q\nunsafeHttpWhitelist: [\"127.0.0.1\"]\nnodeLinker: node-modules\nenableTelemetry: false\nenableGlobalCache: false\nnpmMinimalAgeGate: 0\n", registry))
+	c.write(c.home, ".yarnrc.yml", fmt.Sprintf("npmRegistryServer: %q\nunsafeHttpWhitelist: [\"127.0.0.1\"]\nnodeLinker: node-modules\nenableTelemetry: false\nenableGlobalCache: false\nnpmMinimalAgeGate: 0\nnpmAuthToken: %q\n", registry, testToken))
 	return c
 }
 
@@ -227,6 +230,68 @@ func eachStore(t *testing.T, f func(t *testing.T, p *place, store storage.Store,
 		p := serve(t, store, index, "")
 		f(t, p, store, p.url+"/npm/")
 	})
+}
+
+// Each client publishes; what it has sent is installed and run.
+func TestNPMClientsPublish(t *testing.T) {
+	p := embedded(t)
+	c := newNPMClients(t, p.url+"/npm/")
+	for client, args := range map[string]string{
+		"npm": "publish", "pnpm": "publish --no-git-checks", "yarn": "publish --non-interactive", "berry": "npm publish",
+	} {
+		name := "@by/" + client
+		folder := c.module(name, "1.0.0", "exports.Form = () => 'by "+client+"'\n", "")
+		if client == "berry" {
+			c.write(folder, "yarn.lock", "")
+			c.run(folder, client, "install", "--no-immutable")
+		}
+		c.run(folder, client, strings.Fields(args)...)
+		project := c.project()
+		c.run(project, "npm", "install", name)
+		if got := c.run(project, "node", "-e", "console.log(require('"+name+"').Form())"); got != "by "+client+"\n" {
+			t.Errorf("%s: it says %q", client, got)
+		}
+	}
+}
+
+// What npm needs of other registries comes through this one: here from another
+// AppStore.
+func TestNPMClientsUpstream(t *testing.T) {
+	other := embedded(t)
+	author := newNPMClients(t, other.url+"/npm/")
+	author.run(author.module("units", "1.0.0", unitsCode, ""), "npm", "publish")
+
+	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	index := openBleve(t)
+	p := serve(t, store, index, "")
+	upstream, err := npm.NewUpstream(npm.Options{Upstream: other.url + "/npm/", Dir: t.TempDir()}, p.reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := api.New(api.Options{Registry: p.reg, Index: index, NPMUpstream: upstream, Token: func() (string, error) { return testToken, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	c := newNPMClients(t, srv.URL+"/npm/")
+	c.run(c.module("@example/kube", "1.0.0", kubeCode, "units"), "npm", "publish")
+	for client, commands := range map[string][2]string{
+		"npm": {"install @example/kube", "ci"}, "pnpm": {"add @example/kube", "install --frozen-lockfile"},
+		"yarn": {"add @example/kube", "install --frozen-lockfile"}, "berry": {"add @example/kube", "install --immutable"},
+	} {
+		project := c.project()
+		c.run(project, client, strings.Fields(commands[0])...)
+		c.forget(project)
+		c.run(project, client, strings.Fields(commands[1])...)
+		if got := c.run(project, "node", "-e", useKube); got != kubeSays {
+			t.Errorf("%s: it says %q", client, got)
+		}
+	}
 }
 
 // What is published with npm is found, installed, locked and run with every

@@ -229,7 +229,7 @@ func Notice(u *Upload, done *registry.Uploaded) string {
 			u.Package.Name, u.Package.Version, d.Name, d.Version, strings.Join(missing, ", the "), d.Name, d.Version))
 	}
 	if tag := u.claims.tag; tag != "" && tag != "latest" {
-		lines = append(lines, fmt.Sprintf("the tag %.60q was not set: dist-tags are the channels of the plugin (appstore channel PLUGIN CHANNEL VERSION)", tag))
+		lines = append(lines, fmt.Sprintf("the tag %+.60q was not set: dist-tags are the channels of the plugin (appstore channel PLUGIN CHANNEL VERSION)", tag))
 	}
 	return strings.Join(lines, "; ")
 }
