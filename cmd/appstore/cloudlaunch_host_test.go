@@ -64,7 +64,7 @@ func wholeWay(t *testing.T, python *interpreter) {
 	c := startServer(t, nil)
 	importInto(t, c, registry)
 
-	// Built, published, installed from there.
+	// Built and published.
 	dir := t.TempDir()
 	python.run(t, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-cache-dir", "-w", dir, hostPackage)
 	wheels, err := filepath.Glob(filepath.Join(dir, "appstore_cloudlaunch-*.whl"))
@@ -75,37 +75,32 @@ func wholeWay(t *testing.T, python *interpreter) {
 	if code, _, errs := command(t, env, "publish", hostPackage+"/appstore_cloudlaunch/appstore-plugin.yaml", wheels[0]); code != 0 {
 		t.Fatalf("publish: %d\n%s", code, errs)
 	}
-	site := filepath.Join(dir, "site")
-	// PyYAML comes with CloudLaunch.
-	python.run(t, "-m", "pip", "install", "--index-url", c.URL()+"/simple/", "--no-deps", "--no-cache-dir", "--target", site, "appstore-cloudlaunch")
 
-	// Into CloudLaunch.
-	settings, err := os.ReadFile(hostPackage + "/tests/settings.py")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "cloudlaunch_settings.py"), settings, 0o600)
+	// Into a CloudLaunch that runs already, as the page for its administrators says.
+	host := python.installation(t, dir)
+	host.run(t, "manage.py", "migrate", "--verbosity", "0")
+	var said string
+	for _, b := range blocksOf(t, "../../docs/clients-cloudlaunch.md", c.URL()) {
+		if b.language == "python" {
+			appendTo(t, filepath.Join(dir, settingsFile), b.text)
+			continue
+		}
+		said += host.shell(t, b.text)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := python.in(dir, "PYTHONPATH="+site+string(os.PathListSeparator)+dir, "CLOUDLAUNCH_DATA="+dir, "DJANGO_SETTINGS_MODULE=cloudlaunch_settings")
-	host.run(t, "-m", "django", "migrate", "--verbosity", "0")
-	steps := []struct {
-		args []string
-		says string
-	}{
-		{[]string{"--dry-run"}, fmt.Sprintf("Nothing was done; this would be: %d added from", len(want))},
-		{nil, fmt.Sprintf("%d added from", len(want))},
-		{[]string{"--prune"}, fmt.Sprintf("%d unchanged from", len(want))},
-	}
-	for _, step := range steps {
-		out := host.run(t, append([]string{"-m", "django", "appstore_sync", c.URL()}, step.args...)...)
-		if !strings.Contains(out, step.says) {
-			t.Errorf("appstore_sync %v: %q is not in\n%s", step.args, step.says, out)
+	for _, want := range []string{
+		fmt.Sprintf("Nothing was done; this would be: %d added from", len(want)),
+		fmt.Sprintf("\n%d added from", len(want)),
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in\n%s", want, said)
 		}
 	}
+	if out := host.run(t, "manage.py", "appstore_sync", c.URL(), "--prune"); !strings.Contains(out, fmt.Sprintf("%d unchanged from", len(want))) {
+		t.Errorf("the second time:\n%s", out)
+	}
 	out := host.run(t, "-c", "import django; django.setup(); from cloudlaunch.models import *; print(Application.objects.count(), ApplicationVersion.objects.count())")
-	if said := strings.TrimSpace(out); said != fmt.Sprint(len(want), versions) {
-		t.Errorf("CloudLaunch knows %s apps and versions, want %d and %d", said, len(want), versions)
+	if have := strings.TrimSpace(out); have != fmt.Sprint(len(want), " ", versions) {
+		t.Errorf("CloudLaunch knows %s apps and versions, want %d and %d", have, len(want), versions)
 	}
 	listed(t, host.serve(t), want, live)
 }
@@ -224,6 +219,87 @@ func cloudLaunch(t *testing.T) *interpreter {
 		}
 	}
 	return python
+}
+
+const settingsFile = "cloudlaunch_settings.py"
+
+// installation makes a CloudLaunch in dir: a virtual environment that has what p
+// has, settings and manage.py.
+func (p *interpreter) installation(t *testing.T, dir string) *interpreter {
+	t.Helper()
+	venv := filepath.Join(dir, "venv")
+	p.run(t, "-m", "venv", "--without-pip", venv)
+	packages, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(p.path)), "lib", "python*", "site-packages"))
+	if err != nil || len(packages) != 1 {
+		t.Fatal(packages, err)
+	}
+	own, err := filepath.Glob(filepath.Join(venv, "lib", "python*", "site-packages"))
+	if err != nil || len(own) != 1 {
+		t.Fatal(own, err)
+	}
+	settings, err := os.ReadFile(hostPackage + "/tests/settings.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, app, ok := strings.Cut(string(settings), "\nINSTALLED_APPS += ")
+	if !ok || strings.Count(app, "\n") != 1 {
+		t.Fatal("the last line of tests/settings.py does not add the app")
+	}
+	bin := filepath.Join(venv, "bin")
+	for name, text := range map[string]string{
+		filepath.Join(own[0], "cloudlaunch.pth"): packages[0] + "\n",
+		filepath.Join(bin, "pip"):                "#!/bin/sh\nexec python -m pip \"$@\"\n",
+		filepath.Join(dir, settingsFile):         before,
+		filepath.Join(dir, "manage.py"):          "from django.core.management import execute_from_command_line\n\nexecute_from_command_line()\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := p.in(dir, "PYTHONPATH="+dir, "CLOUDLAUNCH_DATA="+dir, "DJANGO_SETTINGS_MODULE="+strings.TrimSuffix(settingsFile, ".py"),
+		"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "PIP_NO_CACHE_DIR=1")
+	made.path = filepath.Join(bin, "python")
+	return made
+}
+
+// shell runs a block of a page; it gives the output.
+func (p *interpreter) shell(t *testing.T, block string) string {
+	t.Helper()
+	sh := *p
+	sh.path = "sh"
+	return sh.run(t, "-eu", "-c", block)
+}
+
+type block struct{ language, text string }
+
+// blocksOf are the blocks of a page, for a server at url.
+func blocksOf(t *testing.T, page, url string) (blocks []block) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range strings.Split(strings.ReplaceAll(string(text), "https://appstore.example.org", url), "\n```") {
+		if i%2 == 1 {
+			language, body, _ := strings.Cut(part, "\n")
+			blocks = append(blocks, block{language, body + "\n"})
+		}
+	}
+	if len(blocks) < 4 {
+		t.Fatalf("%s has %d blocks", page, len(blocks))
+	}
+	return blocks
+}
+
+func appendTo(t *testing.T, name, text string) {
+	t.Helper()
+	have, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, append(have, text...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // in is the interpreter in a folder, with more variables.

@@ -13,7 +13,6 @@ from cloudlaunchserver.settings import INSTALLED_APPS, LOGGING, REST_FRAMEWORK
 DATA = os.environ["CLOUDLAUNCH_DATA"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.path.join(DATA, "db.sqlite3")}}
 LOGGING["handlers"]["file"]["filename"] = os.path.join(DATA, "cloudlaunch.log")
-INSTALLED_APPS = INSTALLED_APPS + ["appstore_cloudlaunch"]
 
 # Since 3.10 Django REST Framework makes OpenAPI of the schema, which CloudLaunch's
 # views can't.
@@ -23,3 +22,5 @@ REST_FRAMEWORK = dict(REST_FRAMEWORK, DEFAULT_SCHEMA_CLASS="rest_framework.schem
 # installed.
 for _cloud in ("azure", "openstack"):
     sys.modules["cloudbridge.cloud.providers." + _cloud] = types.ModuleType(_cloud)
+
+INSTALLED_APPS += ["appstore_cloudlaunch"]
