@@ -62,7 +62,7 @@ func (n *npmRoutes) serve(c echo.Context) error {
 	if err == nil {
 		return nil
 	}
-	return n.refuse(c, err)
+	return n.tell(c, err)
 }
 
 func (n *npmRoutes) route(c echo.Context, path []string) error {
@@ -113,10 +113,10 @@ func (n *npmRoutes) special(c echo.Context, path []string) error {
 	return fail(codeUnknownRoute, "", "this registry has no %.100q", what)
 }
 
-// refuse answers an error in npm's form. npm shows the text of `error` to its
+// tell answers an error in npm's form. npm shows the text of `error` to its
 // user; an answer 401 has no WWW-Authenticate, since npm would show a text of
 // its own for it.
-func (n *npmRoutes) refuse(c echo.Context, err error) error {
+func (n *npmRoutes) tell(c echo.Context, err error) error {
 	e := translate(err)
 	p := document(e, requestIDOf(c))
 	text := e.Detail
@@ -210,11 +210,11 @@ func (n *npmRoutes) packument(c echo.Context, name string) error {
 		}
 		return a.write(c)
 	}
-	make := p.full
+	form := p.full
 	if short {
-		make = p.abbreviated
+		form = p.abbreviated
 	}
-	a, err := make()
+	a, err := form()
 	if err != nil {
 		return err
 	}

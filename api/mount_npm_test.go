@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"appstore/api/client"
 	"appstore/api/npm"
+	"appstore/storage/files"
 )
 
 const npmBundle = "name: %s\nversion: %s\nsummary: A form\nmaintainer: Jane Roe <jane@example.org>\ntags: [kube]\nfront_end: %q\nfrontend_component: Form\n"
@@ -358,4 +360,34 @@ func npmFiles(t testing.TB, files [][2]string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// Another replica has a new package at once, and a new version or a yank
+// within two seconds.
+func TestNPMReplica(t *testing.T) {
+	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	index := openBleve(t)
+	a, b := serve(t, store, index, ""), serve(t, store, index, "")
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		if res := a.npmPublish("/npm/kube", npmPublishBody("kube", version, npmTarball(t, "Kube", "kube", version))); res.StatusCode != http.StatusCreated {
+			t.Fatal(res.text)
+		}
+		here := func(p *place) bool { return strings.Contains(p.get("/npm/kube").text, `"latest":"`+version+`"`) }
+		if !here(a) || version == "1.0.0" && !here(b) {
+			t.Errorf("%s is not there at once", version)
+		}
+		eventually(t, "the other replica has "+version, func() bool { return here(b) })
+	}
+	if _, err := a.reg.Yank(t.Context(), "kube", "1.1.0", true, "broken", "tester"); err != nil {
+		t.Fatal(err)
+	}
+	yanked := func(p *place) bool { return strings.Contains(p.get("/npm/kube").text, `"deprecated":"broken"`) }
+	if !yanked(a) {
+		t.Error("the yank is not there at once")
+	}
+	eventually(t, "the other replica has the yank", func() bool { return yanked(b) })
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -86,6 +87,43 @@ func TestReceiveOrder(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A large tarball passes through a little memory, and one that is too large is
+// refused.
+func TestReceiveLarge(t *testing.T) {
+	const large = 48 << 20
+	body := io.MultiReader(strings.NewReader(`{"versions":{"1.0.0":{}},"_attachments":{"kube-1.0.0.tgz":{"data":"`),
+		io.LimitReader(letters{}, large/3*4), strings.NewReader(`"}}}`))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	u, err := Receive(body, "kube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, u)
+	runtime.ReadMemStats(&after)
+	if err != nil || n != large {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("it took %d bytes of memory", took)
+	}
+	u.err, u.data, u.size = nil, letters{}, MaxTarball
+	var e *registry.Error
+	if _, err := io.Copy(io.Discard, u); !errors.As(err, &e) || e.Code != registry.TooLarge {
+		t.Errorf("too large: %v", err)
+	}
+}
+
+// letters is base64 without end.
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'A'
+	}
+	return len(p), nil
 }
 
 // A body that ends anywhere, or in which the connection breaks, is never taken
