@@ -45,7 +45,7 @@ bench: ## run the benchmarks; BENCH=pattern selects; compare two runs with: go r
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
 
 golden: ## write golden files anew; then read the diff
-	$(GO) test ./schema/... ./registry/... ./api/... -update
+	$(GO) test ./schema/... ./registry ./registry/journal ./api/pip -update
 
 image: ## build the container image
 	docker build -t appstore:$(VERSION) --build-arg VERSION=$(VERSION) .

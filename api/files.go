@@ -102,9 +102,18 @@ func (s *server) file(c echo.Context) error {
 
 // clientKinds tell kinds of clients by how their User-Agent begins.
 var clientKinds = []struct{ begins, kind string }{
-	{"pip/", "pip"}, {"uv/", "pip"}, {"poetry/", "pip"}, {"pdm/", "pip"},
-	{"npm/", "npm"}, {"pnpm/", "npm"}, {"yarn/", "npm"}, {"Bun/", "npm"},
-	{"cloudlaunch", "cloudlaunch"}, {"appstore-cloudlaunch", "cloudlaunch"}, {"appstore/", "appstore"}, {"Mozilla/", "browser"},
+	{"pip/", "pip"},
+	{"uv/", "pip"},
+	{"poetry/", "pip"},
+	{"pdm/", "pip"},
+	{"npm/", "npm"},
+	{"pnpm/", "npm"},
+	{"yarn/", "npm"},
+	{"Bun/", "npm"},
+	{"cloudlaunch", "cloudlaunch"},
+	{"appstore-cloudlaunch", "cloudlaunch"},
+	{"appstore/", "appstore"},
+	{"Mozilla/", "browser"},
 }
 
 func clientKind(agent string) string {

@@ -190,7 +190,6 @@ func forPip(c echo.Context) bool {
 
 // pipError writes an error for pip and twine.
 func (s *server) pipError(c echo.Context, p *client.Error) {
-
 	if strings.HasPrefix(c.Path(), "/legacy") {
 		switch {
 		case p.Code == string(codeUnauthorised):

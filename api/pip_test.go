@@ -220,8 +220,13 @@ type pipForm struct {
 
 func goodForm(f pyFile, name, version string) pipForm {
 	return pipForm{fields: [][2]string{
-		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", name}, {"version", version}, {"filetype", "bdist_wheel"},
-		{"sha256_digest", f.sha256()}, {"description", "Text."},
+		{":action", "file_upload"},
+		{"protocol_version", "1"},
+		{"name", name},
+		{"version", version},
+		{"filetype", "bdist_wheel"},
+		{"sha256_digest", f.sha256()},
+		{"description", "Text."},
 	}, file: f.name, body: f.content}
 }
 

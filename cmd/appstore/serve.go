@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"appstore/api"
+	"appstore/api/client"
 	"appstore/api/npm"
 	"appstore/api/pip"
-	"appstore/api/client"
 	"appstore/registry"
 )
 

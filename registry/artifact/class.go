@@ -35,8 +35,12 @@ var AppPluginMethods = []string{
 }
 
 var appPluginNeeds = [][]string{
-	{"validate_app_config", "process_app_config"}, {"sanitise_app_config"},
-	{"deploy", "launch_app"}, {"health_check"}, {"restart"}, {"delete"},
+	{"validate_app_config", "process_app_config"},
+	{"sanitise_app_config"},
+	{"deploy", "launch_app"},
+	{"health_check"},
+	{"restart"},
+	{"delete"},
 }
 
 var component = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
