@@ -31,8 +31,23 @@ const (
 	maxStats = 64 << 20 // bytes of one object of counts
 )
 
-// counts are downloads by "plugin/version/client".
-type counts map[string]uint64
+// counts are downloads by plugin, and then by "version/client".
+type counts map[string]map[string]uint64
+
+func (c counts) add(plugin, key string, n uint64) {
+	if c[plugin] == nil {
+		c[plugin] = map[string]uint64{}
+	}
+	c[plugin][key] += n
+}
+
+func (c counts) addAll(d counts) {
+	for plugin, keys := range d {
+		for key, n := range keys {
+			c.add(plugin, key, n)
+		}
+	}
+}
 
 // downloads counts what is fetched without writing on the way: each process
 // keeps its own counts of a day in one object, stats/day/<day>/<process>, that
@@ -83,7 +98,7 @@ func (r *Registry) CountDownload(plugin, version, client string) {
 	if d.own[day] == nil {
 		d.own[day] = counts{}
 	}
-	d.own[day][plugin+"/"+version+"/"+client]++
+	d.own[day].add(plugin, version+"/"+client, 1)
 	d.dirty[day] = true
 	d.total[plugin]++
 }
@@ -99,44 +114,37 @@ type Downloads struct {
 // Downloads of one plugin. Counts of other replicas are at most a minute and a
 // few seconds old.
 func (r *Registry) Downloads(name string) Downloads {
-	prefix := schema.Normalise(name) + "/"
+	name = schema.Normalise(name)
 	oldest := time.Now().UTC().AddDate(0, 0, -recentDays).Format(dayLayout)
 	res := Downloads{Releases: map[string]uint64{}, Clients: map[string]uint64{}, Days: map[string]map[string]uint64{}}
 	r.downloads.mu.Lock()
 	defer r.downloads.mu.Unlock()
-	r.downloads.each(func(day, key string, n uint64) {
-		rest, ok := strings.CutPrefix(key, prefix)
-		if !ok {
-			return
-		}
-		version, client, _ := strings.Cut(rest, "/")
-		res.Total += n
-		res.Releases[version] += n
-		res.Clients[client] += n
-		if day > oldest {
-			if res.Days[day] == nil {
-				res.Days[day] = map[string]uint64{}
+	r.downloads.each(func(day string, c counts) {
+		for key, n := range c[name] {
+			version, client, _ := strings.Cut(key, "/")
+			res.Total += n
+			res.Releases[version] += n
+			res.Clients[client] += n
+			if day > oldest {
+				if res.Days[day] == nil {
+					res.Days[day] = map[string]uint64{}
+				}
+				res.Days[day][version] += n
 			}
-			res.Days[day][version] += n
 		}
 	})
 	return res
 }
 
-// each calls f, under d.mu, for every count; day is "" for those long ago.
-func (d *downloads) each(f func(day, key string, n uint64)) {
-	for key, n := range d.old {
-		f("", key, n)
-	}
+// each calls f, under d.mu, for the counts of every object; day is "" for those
+// of long ago.
+func (d *downloads) each(f func(day string, c counts)) {
+	f("", d.old)
 	for day, c := range d.own {
-		for key, n := range c {
-			f(day, key, n)
-		}
+		f(day, c)
 	}
 	for _, p := range d.parts {
-		for key, n := range p.counts {
-			f(p.day, key, n)
-		}
+		f(p.day, p.counts)
 	}
 }
 
@@ -191,8 +199,7 @@ func (d *downloads) flush(ctx context.Context) {
 			d.mu.Lock()
 			d.dirty[day] = true // once more, later
 			d.mu.Unlock()
-			d.r.log.Warn("download counts are not written; they are kept and tried again", "error", err)
-			return
+			d.r.log.Warn("download counts are not written; they are kept and tried again", "day", day, "error", err)
 		}
 	}
 }
@@ -230,7 +237,12 @@ func (d *downloads) readAll(ctx context.Context) error {
 			day, process, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
 			if prefix == "stats/sum/" {
 				summed[day] = true
-			} else if summed[day] || process == d.process {
+			} else if summed[day] { // a crash, or a process that was cut off, left it
+				if err := d.r.store.Delete(ctx, info.Key); err != nil {
+					return err
+				}
+				continue
+			} else if process == d.process {
 				continue
 			}
 			seen[info.Key] = true
@@ -261,9 +273,12 @@ func (d *downloads) readAll(ctx context.Context) error {
 		}
 	}
 	clear(d.total)
-	d.each(func(_, key string, n uint64) {
-		plugin, _, _ := strings.Cut(key, "/")
-		d.total[plugin] += n
+	d.each(func(_ string, c counts) {
+		for plugin, keys := range c {
+			for _, n := range keys {
+				d.total[plugin] += n
+			}
+		}
 	})
 	d.mu.Unlock()
 	for day := range over {
@@ -299,9 +314,7 @@ func (d *downloads) readPart(ctx context.Context, info storage.Info, day string,
 	}
 	delete(d.parts, info.Key)
 	d.past[day] = true
-	for key, n := range c {
-		d.old[key] += n
-	}
+	d.old.addAll(c)
 	return nil
 }
 
@@ -324,9 +337,9 @@ func (d *downloads) sumUp(ctx context.Context, day string) error {
 	d.flush(ctx)
 	sum := counts{}
 	d.mu.Lock()
-	d.each(func(of, key string, n uint64) {
+	d.each(func(of string, c counts) {
 		if of == day {
-			sum[key] += n
+			sum.addAll(c)
 		}
 	})
 	d.mu.Unlock()

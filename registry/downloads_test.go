@@ -64,7 +64,7 @@ func TestDownloadsOfDaysThatAreOver(t *testing.T) {
 	day := func(ago int) string { return time.Now().UTC().AddDate(0, 0, -ago).Format(dayLayout) }
 	for ago, n := range map[int]int{0: 1, 1: 2, 5: 4, 60: 8} {
 		for _, process := range []string{"x", "y"} {
-			text := fmt.Sprintf(`{"kube/1.0.0/pip":%d}`, n)
+			text := fmt.Sprintf(`{"kube":{"1.0.0/pip":%d}}`, n)
 			if err := p.store.Create(t.Context(), "stats/day/"+day(ago)+"/"+process, []byte(text)); err != nil {
 				t.Fatal(err)
 			}

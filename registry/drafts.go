@@ -38,7 +38,8 @@ type Draft struct {
 	Missing    []schema.Package // of which no file has come yet
 	Updated    time.Time
 
-	keys []string // its objects in the store, facts first
+	keys []string             // its objects in the store, facts first
+	came map[string]time.Time // by file name
 }
 
 // Uploaded is what became of one file: exactly one of Published, Draft and
@@ -177,7 +178,7 @@ func (r *Registry) draftFits(ctx context.Context, d *schema.Descriptor, file *Fi
 	if err != nil {
 		return err
 	}
-	if _, err := r.fresh(ctx); err != nil {
+	if err := r.fresh(ctx); err != nil {
 		return err
 	}
 	return r.cat.view(func(t tx) error {
@@ -251,6 +252,18 @@ func draftFolder(plugin string) string {
 }
 
 func (r *Registry) addPart(ctx context.Context, folder string, p draftPart) error {
+	waiting := 0
+	for info, err := range r.store.List(ctx, "drafts/", "") {
+		if err != nil {
+			return unavailable(err)
+		}
+		if strings.HasSuffix(info.Key, "/facts") {
+			waiting++
+		}
+	}
+	if waiting >= maxDraftParts {
+		return fail(TooMany, "finish or drop some: appstore draft list", "%d uploads wait for the rest of their bundles already", waiting)
+	}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return err
@@ -278,7 +291,6 @@ func (r *Registry) Draft(ctx context.Context, name, version string) (Draft, erro
 func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
 	type id struct{ plugin, version string }
 	found := map[id]*Draft{}
-	n := 0
 	for info, err := range r.store.List(ctx, prefix, "") {
 		if err != nil {
 			return nil, unavailable(err)
@@ -286,9 +298,6 @@ func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
 		folder, ok := strings.CutSuffix(info.Key, "/facts")
 		if !ok {
 			continue
-		}
-		if n++; n > maxDraftParts {
-			return nil, fail(TooMany, "finish or drop some: appstore draft list", "more than %d uploads wait for the rest of their bundles", maxDraftParts)
 		}
 		part, err := r.readPart(ctx, info.Key)
 		if errors.Is(err, storage.ErrNotExist) {
@@ -300,7 +309,7 @@ func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
 		at := id{strings.Split(folder, "/")[1], part.Version}
 		d := found[at]
 		if d == nil {
-			d = &Draft{Plugin: at.plugin, Version: at.version}
+			d = &Draft{Plugin: at.plugin, Version: at.version, came: map[string]time.Time{}}
 			found[at] = d
 		}
 		d.keys = append(d.keys, info.Key)
@@ -312,9 +321,15 @@ func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
 				continue // two at the same moment: the first in the order of keys holds
 			}
 			d.Source = part.Descriptor
-		} else if !slices.ContainsFunc(d.Files, func(f File) bool { return f.Name == part.File.Name && f.SHA256 == part.File.SHA256 }) {
-			d.Files = append(d.Files, *part.File)
+			continue
 		}
+		// Of one name the last that came counts: it may be a correction.
+		if last, ok := d.came[part.File.Name]; ok && !part.Time.After(last) {
+			continue
+		}
+		d.came[part.File.Name] = part.Time
+		d.Files = slices.DeleteFunc(d.Files, func(f File) bool { return f.Name == part.File.Name })
+		d.Files = append(d.Files, *part.File)
 	}
 	var all []Draft
 	for _, d := range found {

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,6 +85,26 @@ func TestDraftFromManySides(t *testing.T) {
 		if got, err := r.Resolve(t.Context(), "kube", "1.0.0"); err != nil || len(got.Files) != 2 {
 			t.Errorf("%+v, %v", got, err)
 		}
+	}
+}
+
+// A file that was built again takes the place of the one before.
+func TestDraftTakesACorrection(t *testing.T) {
+	r := newPlace(t).replica("a")
+	text := strings.Replace(bundle, "mod.Plugin", "kube_back.Plugin", 1)
+	if _, err := uploadFile(t, r, wheelWith(t, "kube-back", "1.0.0", text)); err != nil {
+		t.Fatal(err)
+	}
+	corrected := wheelOf(t, "kube-back", "1.0.0", "any", map[string]string{"kube_back/__init__.py": "class Plugin:\n    corrected = True\n"})
+	if got, err := uploadFile(t, r, corrected); err != nil || got.Draft == nil || len(got.Draft.Files) != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	got, err := uploadFile(t, r, npm(t, "@kube/front", "1.0.0", ""))
+	if err != nil || got.Published == nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if i := slices.IndexFunc(got.Published.Release.Files, func(f File) bool { return f.Kind == Wheel }); !bytes.Equal(content(t, r, got.Published.Release.Files[i]), corrected.content) {
+		t.Error("the first wheel was published")
 	}
 }
 

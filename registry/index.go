@@ -32,9 +32,8 @@ type indexer struct {
 	index search.Index
 	r     *Registry
 
-	wake     chan struct{}
-	own      atomic.Bool // woken for an entry of our own
-	verified search.Mark // the last mark of the index that was found in the journal
+	wake chan struct{}
+	own  atomic.Bool // woken for an entry of our own
 
 	mu        sync.Mutex
 	reached   uint64
@@ -103,7 +102,7 @@ func (x *indexer) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state.Mark != x.verified && state.Position > 0 {
+	if state.Position > 0 {
 		ok, err := x.r.journal.Contains(ctx, journal.Head{Position: state.Position, Digest: state.Digest})
 		if err != nil {
 			return err
@@ -112,7 +111,6 @@ func (x *indexer) catchUp(ctx context.Context) error {
 			x.r.log.Warn("the search index is of another history, as after a restore; rebuilding it", "index position", state.Position, "position", x.r.Position())
 			return x.rebuild(ctx)
 		}
-		x.verified = state.Mark
 	}
 	if state.Position >= x.r.cat.head().Position { // another replica was faster
 		x.arrived(state.Position)
@@ -135,7 +133,6 @@ func (x *indexer) catchUp(ctx context.Context) error {
 			return err
 		}
 		if reached == head.Position {
-			x.verified = head
 			x.arrived(reached)
 			return nil
 		}
@@ -241,6 +238,15 @@ func document(t tx, name string) (search.Doc, error) {
 	return doc, nil
 }
 
+// forget says that the journal was replaced: what the index had reached is of
+// another history.
+func (x *indexer) forget() {
+	x.mu.Lock()
+	x.reached = 0
+	x.mu.Unlock()
+	x.notify(true)
+}
+
 func (x *indexer) arrived(position uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -281,7 +287,7 @@ func (x *indexer) wait(ctx context.Context, position uint64, most time.Duration)
 
 // Reindex rebuilds the search index from the catalogue, beside the one that serves.
 func (r *Registry) Reindex(ctx context.Context) error {
-	if _, err := r.fresh(ctx); err != nil {
+	if err := r.fresh(ctx); err != nil {
 		return err
 	}
 	return r.index.rebuild(ctx)

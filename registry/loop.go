@@ -13,6 +13,7 @@ import (
 const (
 	maxCommands = 256
 	maxBytes    = 4 << 20
+	maxEvent    = 8 << 20 // bytes of one command's events
 )
 
 // commitTimeout bounds how long an append whose answer was lost is followed up.
@@ -47,6 +48,13 @@ func (r *Registry) submit(ctx context.Context, c command) (outcome, error) {
 	select {
 	case o := <-p.outcome:
 		return o, o.err
+	case <-r.ended:
+		select {
+		case o := <-p.outcome:
+			return o, o.err
+		default:
+			return outcome{}, unavailable(context.Canceled)
+		}
 	case <-ctx.Done():
 		return outcome{}, &Error{Code: OutcomeUnknown, Detail: "the request ended before the change was confirmed", Fix: "send the same request again: if it was made the answer says so", Err: ctx.Err()}
 	}
@@ -57,6 +65,7 @@ func (r *Registry) submit(ctx context.Context, c command) (outcome, error) {
 func (r *Registry) loop(ctx context.Context) {
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
+	defer close(r.ended)
 	checked := time.Now()
 	for {
 		select {
@@ -66,17 +75,20 @@ func (r *Registry) loop(ctx context.Context) {
 		case p := <-r.queue:
 			r.commit(ctx, r.waiting(p))
 		case answer := <-r.refresh:
-			_, err := r.catchUp(ctx)
-			answer <- err
-			for more := true; more; { // all who wait are served by one look
+			// All who wait now are served by one look; who asks meanwhile, by the
+			// next one, after what else there is to do.
+			answers := []chan error{answer}
+			for more := true; more; {
 				select {
 				case another := <-r.refresh:
-					// They asked while we looked: only a new look is new enough.
-					_, err := r.catchUp(ctx)
-					another <- err
+					answers = append(answers, another)
 				default:
 					more = false
 				}
+			}
+			_, err := r.catchUp(ctx)
+			for _, answer := range answers {
+				answer <- err
 			}
 		case <-tick.C:
 			if time.Since(checked) > checkEvery {
@@ -139,7 +151,8 @@ func (r *Registry) commit(ctx context.Context, batch []*pending) {
 	}
 }
 
-// errNotFresh: a command failed, which might be for what we have not read yet.
+// errNotFresh: a command failed, or changes nothing; both might be for what we
+// have not read yet.
 var errNotFresh = errors.New("the catalogue may be behind")
 
 // commitSome returns the commands that are still to be answered.
@@ -163,20 +176,21 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 			break
 		}
 		facts, err := p.command.decide(t)
-		if err != nil && !fresh {
+		if (err != nil || len(facts) == 0) && !fresh {
 			return batch, errNotFresh
 		}
 		outcomes[i] = outcome{err: err, position: head.Position}
-		for _, fact := range facts {
-			e, err := encode(fact)
-			if err == nil {
-				err = apply(t, fact, head.Position+1)
-			}
-			if err != nil {
+		encoded, err := encodeAll(facts)
+		if err != nil { // this command's alone
+			outcomes[i].err = err
+			facts = nil
+		}
+		for k, fact := range facts {
+			if err := apply(t, fact, head.Position+1); err != nil {
 				return batch, err
 			}
-			events = append(events, e)
-			size += len(e.Data)
+			events = append(events, encoded[k])
+			size += len(encoded[k].Data)
 			outcomes[i] = outcome{changed: true, position: head.Position + 1}
 		}
 		decided++
@@ -203,6 +217,22 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 		p.outcome <- outcomes[i]
 	}
 	return batch[decided:], nil
+}
+
+// encodeAll refuses what one entry could not hold.
+func encodeAll(facts []event) ([]journal.Event, error) {
+	all := make([]journal.Event, len(facts))
+	size := 0
+	for i, fact := range facts {
+		var err error
+		if all[i], err = encode(fact); err != nil {
+			return nil, err
+		}
+		if size += len(all[i].Data); size > maxEvent {
+			return nil, fail(TooLarge, "shorten the descriptor, or bring fewer files and dependencies", "what has to be kept of it takes more than %d bytes", maxEvent)
+		}
+	}
+	return all, nil
 }
 
 func (r *Registry) advanced(position uint64) {
@@ -328,5 +358,8 @@ func (r *Registry) checkJournal(ctx context.Context) {
 		return t.setHead(journal.Head{})
 	}); err != nil {
 		r.log.Error("the local catalogue could not be emptied", "error", err)
+		return
 	}
+	r.resets.Add(1)
+	r.index.forget()
 }

@@ -12,33 +12,37 @@ import (
 	"appstore/storage"
 )
 
-// fresh waits until the journal's end has been read, and tells whether that
-// moved the catalogue.
-func (r *Registry) fresh(ctx context.Context) (bool, error) {
-	before := r.Position()
+// fresh waits until the journal's end has been read.
+func (r *Registry) fresh(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
 	case r.refresh <- answer:
 	case <-ctx.Done():
-		return false, unavailable(ctx.Err())
+		return unavailable(ctx.Err())
 	case <-r.closed:
-		return false, unavailable(context.Canceled)
+		return unavailable(context.Canceled)
 	}
 	select {
 	case err := <-answer:
 		if errors.Is(err, journal.ErrNewer) {
 			err = nil // what can be read has been
 		}
-		return r.Position() != before, unavailable(err)
+		return unavailable(err)
 	case <-ctx.Done():
-		return false, unavailable(ctx.Err())
+		return unavailable(ctx.Err())
+	case <-r.ended:
+		return unavailable(context.Canceled)
 	}
 }
 
 // movable fails when this replica has not seen the journal's end for so long
 // that it can't speak for what may have moved (truth 4).
 func (r *Registry) movable() error {
-	if age := time.Since(time.Unix(0, r.seen.Load())); age > staleAfter {
+	age := time.Since(time.Unix(0, r.seen.Load()))
+	if why := r.readOnly.Load(); why != nil && age > staleAfter {
+		return fail(ReadOnly, "ask for an exact version, or another replica; the operator must upgrade this one", "this replica can't follow the journal: %s", *why)
+	}
+	if age > staleAfter {
 		return fail(Stale, "ask for an exact version, or try again later", "the storage has not answered for %s", age.Round(time.Second))
 	}
 	return nil
@@ -52,12 +56,8 @@ func (r *Registry) find(ctx context.Context, f func(tx) error) error {
 	if !errors.As(err, &e) || e.Code != NotFound {
 		return err
 	}
-	moved, unread := r.fresh(ctx)
-	if unread != nil {
-		return unread // whether it exists can't be said
-	}
-	if !moved {
-		return err
+	if err := r.fresh(ctx); err != nil {
+		return err // whether it exists can't be said
 	}
 	return r.cat.view(f)
 }
@@ -241,6 +241,9 @@ func (r *Registry) OpenFile(ctx context.Context, f File, part storage.Read) (io.
 	return content, nil
 }
 
+// maxFeed bounds an answer of Events in bytes, beyond its last entry.
+const maxFeed = 4 << 20
+
 // Change is one public event of the journal.
 type Change struct {
 	Position uint64
@@ -251,7 +254,7 @@ type Change struct {
 }
 
 // Events gives the public events of the entries after a position: of at most
-// limit entries. Next is the position to go on from.
+// limit entries, fewer if they are large. Next is the position to go on from.
 func (r *Registry) Events(ctx context.Context, after uint64, limit int) (changes []Change, next uint64, err error) {
 	next = after
 	head := journal.Head{Position: after}
@@ -265,7 +268,7 @@ func (r *Registry) Events(ctx context.Context, after uint64, limit int) (changes
 		}
 		head = entry.Head()
 	}
-	n := 0
+	n, size := 0, 0
 	for entry, err := range r.journal.After(ctx, head) {
 		if err != nil {
 			return nil, after, unavailable(err)
@@ -280,10 +283,11 @@ func (r *Registry) Events(ctx context.Context, after uint64, limit int) (changes
 			if err := json.Unmarshal(e.Data, &about); err != nil {
 				return nil, after, err
 			}
+			size += len(e.Data)
 			changes = append(changes, Change{Position: entry.Position, Time: entry.Time, Kind: e.Kind, Plugin: about.Plugin + about.Release.Plugin, Data: e.Data})
 		}
 		next = entry.Position
-		if n++; n >= limit {
+		if n++; n >= limit || size > maxFeed {
 			break
 		}
 	}

@@ -54,7 +54,9 @@ type Registry struct {
 	readOnly atomic.Pointer[string] // why, if it is
 
 	stop   context.CancelFunc
-	closed <-chan struct{}
+	closed <-chan struct{} // the loop is to end
+	ended  chan struct{}   // the loop has ended, and answered all that it knew
+	resets atomic.Uint64   // how often the catalogue was emptied under way
 	done   sync.WaitGroup
 }
 
@@ -80,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	}
 	r := &Registry{
 		store: o.Store, journal: journal.New(o.Store, "catalog"), log: o.Log, storeID: id, spool: spool,
-		queue: make(chan *pending, 1024), refresh: make(chan chan error),
+		ended: make(chan struct{}), queue: make(chan *pending, 1024), refresh: make(chan chan error),
 	}
 	if err := r.openCatalogue(ctx, filepath.Join(o.Dir, "catalogue.db")); err != nil {
 		return nil, err

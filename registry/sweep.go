@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -41,26 +42,36 @@ func (r *Registry) sweeper(ctx context.Context) {
 // refers to. The list is taken first, then the journal is read to its end:
 // what is still not referred to, and that old, never will be.
 func (r *Registry) sweep(ctx context.Context, old time.Time) (removed int, err error) {
+	resets := r.resets.Load()
 	var batch []string
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if _, err := r.fresh(ctx); err != nil {
+		if err := r.fresh(ctx); err != nil {
 			return err
 		}
 		if why := r.readOnly.Load(); why != nil {
 			batch = batch[:0] // a newer program's entries may refer to anything
 			return nil
 		}
-		for _, key := range batch {
-			kept := false
-			if err := r.cat.view(func(t tx) error { kept = t.kept(key); return nil }); err != nil {
-				return err
+		// All are looked up in one state of the catalogue, and not while it is
+		// being read anew.
+		var unused []string
+		if err := r.cat.view(func(t tx) error {
+			if r.resets.Load() != resets || t.head().Position < r.Position() {
+				return errors.New("the journal was replaced while the sweep was under way")
 			}
-			if kept {
-				continue
+			for _, key := range batch {
+				if !t.kept(key) {
+					unused = append(unused, key)
+				}
 			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		for _, key := range unused {
 			if err := r.store.Delete(ctx, key); err != nil {
 				return err
 			}

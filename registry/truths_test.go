@@ -467,15 +467,80 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	p := newPlace(t)
 	r := p.replica("a")
 	mustPublish(t, r, upload(plain("Old", "1.0.0", "kept")))
-	mustPublish(t, r, upload(plain("Lost", "1.0.0", "s")))
-	if err := p.store.Delete(t.Context(), "journal/catalog/000000000/002"); err != nil {
-		t.Fatal(err)
+	mustPublish(t, r, upload(plain("Lost", "1.0.0", "cyclotron")))
+	mustPublish(t, r, upload(plain("Old", "2.0.0", "cyclotron")))
+	eventually(t, 3*time.Second, "all is indexed", func() bool { return len(found(t, p.index, "cyclotron")) == 2 })
+	for _, n := range []string{"003", "002"} {
+		if err := p.store.Delete(t.Context(), "journal/catalog/000000000/"+n); err != nil {
+			t.Fatal(err)
+		}
 	}
 	eventually(t, checkEvery+5*time.Second, "the replica follows the restored journal", func() bool {
 		_, lost := r.Plugin(t.Context(), "lost")
 		_, kept := r.Plugin(t.Context(), "old")
 		return lost != nil && kept == nil && r.Position() == 1
 	})
+	eventually(t, 15*time.Second, "search equals storage", func() bool {
+		return len(found(t, p.index, "cyclotron")) == 0 && len(found(t, p.index, "kept")) == 1
+	})
+	if got := mustPublish(t, r, upload(plain("Fresh", "1.0.0", "betatron"))); !got.Searchable {
+		t.Error("a publish of the new history is not searchable")
+	}
+	eventually(t, time.Second, "it is found", func() bool { return len(found(t, p.index, "betatron")) == 1 })
+}
+
+// slow is a store whose reads take time.
+type slow struct{ storage.Store }
+
+func (s slow) Get(ctx context.Context, key string, o storage.Read) (io.ReadCloser, storage.Info, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.Store.Get(ctx, key, o)
+}
+
+// Readers who ask for what is not there, without pause, hold up no change.
+func TestMissesDoNotHoldUpCommits(t *testing.T) {
+	p := newPlace(t)
+	p.store = slow{p.store}
+	r := p.replica("a")
+	mustPublish(t, r, upload(plain("Spark", "1.0.0", "s")))
+	ctx, stop := context.WithCancel(t.Context())
+	var g sync.WaitGroup
+	defer g.Wait()
+	defer stop()
+	for range 8 {
+		g.Go(func() {
+			for ctx.Err() == nil {
+				r.Resolve(ctx, "nothing", "1.0.0")
+			}
+		})
+	}
+	for i := range 5 {
+		soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := r.Yank(soon, "spark", "1.0.0", i%2 == 0, "r", "")
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is so already on a replica that is behind may not be so any more.
+func TestNothingToDoIsSaidOfTheJournalsEnd(t *testing.T) {
+	p := newPlace(t)
+	a, b := p.replica("a"), p.replica("b")
+	for _, v := range []string{"1.0.0", "2.0.0"} {
+		mustPublish(t, a, upload(plain("Spark", v, "s")))
+	}
+	for range 5 {
+		for i, v := range []string{"1.0.0", "2.0.0", "1.0.0"} {
+			if _, err := []*Registry{a, b, a}[i].SetChannel(t.Context(), "spark", "beta", v, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := a.Resolve(t.Context(), "spark", "beta"); err != nil || got.Descriptor.Version != "1.0.0" {
+			t.Fatalf("the channel is at %s, %v", got.Descriptor.Version, err)
+		}
+	}
 }
 
 // A journal of a newer program makes the replica read-only; what it had it serves.

@@ -233,24 +233,30 @@ func (j *Journal) Contains(ctx context.Context, head Head) (bool, error) {
 // noted earlier.
 func (j *Journal) Verify(ctx context.Context, progress func(Entry)) (Head, error) {
 	var head Head
-	for e, err := range j.After(ctx, Head{}) {
-		if err != nil {
-			return head, err
+	for {
+		for e, err := range j.After(ctx, head) {
+			if err != nil {
+				return head, err
+			}
+			head = e.Head()
+			progress(e)
 		}
-		head = e.Head()
-		progress(e)
+		beyond, err := j.beyond(ctx, head)
+		switch {
+		case err != nil || beyond == "":
+			return head, err
+		case beyond != j.key(head.Position+1): // else it was appended while we read
+			return head, fmt.Errorf("journal %s, entry %d is missing, but %s exists: %w", j.name, head.Position+1, beyond, ErrChain)
+		}
 	}
+}
+
+// beyond gives the first key after that of head, or "".
+func (j *Journal) beyond(ctx context.Context, head Head) (string, error) {
 	for info, err := range j.store.List(ctx, j.prefix, j.key(head.Position)) {
-		if err != nil {
-			return head, err
-		}
-		// An entry that was appended while we read is no damage.
-		if info.Key == j.key(head.Position+1) {
-			return j.Verify(ctx, func(Entry) {})
-		}
-		return head, fmt.Errorf("journal %s, entry %d is missing, but %s exists: %w", j.name, head.Position+1, info.Key, ErrChain)
+		return info.Key, err
 	}
-	return head, nil
+	return "", nil
 }
 
 func digest(data []byte) string {
