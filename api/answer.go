@@ -111,6 +111,7 @@ func (a *answer) write(c echo.Context) error {
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	sendDeadline(c, int64(len(body)))
 	c.Response().WriteHeader(a.status)
 	if r.Method == http.MethodHead {
 		return nil

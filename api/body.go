@@ -23,8 +23,8 @@ const (
 )
 
 // bodyPause is how long a body may stand still before the connection is given
-// up.
-const bodyPause = time.Minute
+// up. A variable for its test alone.
+var bodyPause = time.Minute
 
 // bodyError says that the client's body broke off.
 type bodyError struct{ err error }
@@ -56,6 +56,11 @@ func (b *body) Read(p []byte) (int, error) {
 		b.next = now.Add(bodyPause / 10)
 	}
 	n, err := b.r.Read(p)
+	if err != nil {
+		// What follows the body (storing it, say) may take longer than a pause in
+		// it: a deadline that stays would end the request.
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
 	if err != nil && err != io.EOF {
 		if tooLong := (*http.MaxBytesError)(nil); !errors.As(err, &tooLong) {
 			err = &bodyError{err}

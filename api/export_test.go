@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"appstore/registry"
 	"appstore/search"
 )
@@ -23,3 +25,10 @@ func RoutesOf(r *registry.Registry) (all [][2]string) {
 }
 
 var ParseRange = parseRange
+
+// SetBodyPause shortens the pause that a body may make, and gives back how it was.
+func SetBodyPause(d time.Duration) (restore func()) {
+	was := bodyPause
+	bodyPause = d
+	return func() { bodyPause = was }
+}

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"appstore/api"
 	"appstore/api/client"
 	"appstore/storage"
 	"appstore/storage/files"
@@ -113,3 +115,48 @@ func TestRefusedBeforeSent(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// sluggish is a store that takes its time to write files.
+type sluggish struct{ storage.Store }
+
+func (s sluggish) Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error {
+	select {
+	case <-time.After(400 * time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.Store.Put(ctx, key, r, size)
+}
+
+// A body that stands still is given up; storing what has come may take longer.
+func TestBodyPause(t *testing.T) {
+	defer api.SetBodyPause(200 * time.Millisecond)()
+	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	p := serve(t, sluggish{store}, openBleve(t), "")
+	p.publish(bundle("Slow", "1.0.0"), bundleFiles(t, "Slow", "1.0.0")...)
+
+	stuck, stop := io.Pipe()
+	defer stop.Close()
+	go stop.Write([]byte("--x\r\nContent-Disposition: form-data; name=\"descriptor\"\r\n\r\nname: "))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/api/v1/plugins/stuck/releases", stuck)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+testToken)
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	begin := time.Now()
+	res, err := http.DefaultClient.Do(req)
+	if err == nil {
+		res.Body.Close()
+		if res.StatusCode < 400 {
+			t.Errorf("a body that stands still is answered %d", res.StatusCode)
+		}
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it was given up after %s", took)
+	}
+}

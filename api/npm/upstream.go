@@ -35,6 +35,8 @@ const (
 	packumentAge     = 5 * time.Minute
 	packumentTimeout = time.Minute
 	keepTarballs     = 4 << 30
+	makeAtOnce       = 8                // documents
+	makeWait         = 10 * time.Second // for a place among them
 )
 
 // Upstream is another registry, for dependencies that are not here. It is
@@ -47,6 +49,7 @@ type Upstream struct {
 	client   *http.Client
 	tarballs *tarballs
 	shelf    Shelf[*foreign]
+	making   chan struct{}
 
 	mu       sync.Mutex
 	position uint64          // of the journal when scopes were read
@@ -80,7 +83,7 @@ func NewUpstream(o Options, r *registry.Registry) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("npm upstream: %w", err)
 	}
-	up := &Upstream{base: u, registry: r, tarballs: t, shelf: Shelf[*foreign]{Most: keepPackuments}}
+	up := &Upstream{base: u, registry: r, tarballs: t, shelf: Shelf[*foreign]{Most: keepPackuments}, making: make(chan struct{}, makeAtOnce)}
 	up.client = &http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if len(via) > 3 || !up.same(next.URL) {
 			return fmt.Errorf("the upstream redirects to %s, another host", next.URL.Host)
@@ -105,14 +108,15 @@ func (u *Upstream) May(ctx context.Context, name string) error {
 	if len(name) > schema.MaxPackageName || !foreignName.MatchString(name) || name == "-" {
 		return notThere("%.100q is no name of an npm package", name)
 	}
-	if lower := strings.ToLower(name); lower != name {
-		_, _, err := u.registry.PackageState(ctx, schema.NPM, lower)
-		if err == nil {
-			return notThere("there is no npm package %q here; %q is", name, lower)
-		}
-		if !isNotFound(err) {
-			return err
-		}
+	// Also a name whose files nobody may see any more is ours.
+	lower := strings.ToLower(name)
+	switch _, _, err := u.registry.PackageState(ctx, schema.NPM, lower); {
+	case err == nil && lower != name:
+		return notThere("there is no npm package %q here; %q is", name, lower)
+	case err == nil:
+		return notThere("the npm package %q of this registry has nothing to install", name)
+	case !isNotFound(err):
+		return err
 	}
 	scope, _, scoped := strings.Cut(strings.ToLower(name), "/")
 	if !scoped {
@@ -154,6 +158,15 @@ func (u *Upstream) owned(ctx context.Context, scope string) (bool, error) {
 // Packument is the one of the upstream, with tarballs at this server, whose
 // address base is.
 func (u *Upstream) Packument(ctx context.Context, base, name string, abbreviated bool) ([]byte, error) {
+	// Each holds the whole document several times.
+	wait, cancel := context.WithTimeout(ctx, makeWait)
+	defer cancel()
+	select {
+	case u.making <- struct{}{}:
+		defer func() { <-u.making }()
+	case <-wait.Done():
+		return nil, &registry.Error{Code: registry.Unavailable, Detail: "too many documents of the upstream registry are being made", Fix: "try again in a few seconds"}
+	}
 	f, err := u.read(ctx, name)
 	if err != nil {
 		return nil, err
@@ -303,6 +316,10 @@ func (u *Upstream) ask(ctx context.Context, name string, last *foreign) (*foreig
 		return nil, refused("asked for %s it answers %.100q", name, f.Name)
 	}
 	for number, v := range f.Versions {
+		if v == nil {
+			delete(f.Versions, number)
+			continue
+		}
 		hasScript(v)
 		for _, key := range []string{"readme", "scripts", "contributors", "_npmUser", "_npmOperationalInternal"} {
 			delete(v, key) // large, and no installer needs it

@@ -34,6 +34,7 @@ const (
 	upstreamProjects = 10_000           // pages that are kept
 	upstreamFiles    = 200_000          // files on all of them, about 500 bytes each
 	upstreamAtOnce   = 8                // files that are fetched at the same time
+	slotWait         = 10 * time.Second // for a place among them
 )
 
 // UpstreamOptions say which index answers for names that are not ours.

@@ -151,8 +151,12 @@ func (u *Upstream) openMetadata(ctx context.Context, f upstreamFile) (*File, err
 
 // fetchFile passes a file on while it comes.
 func (u *Upstream) fetchFile(ctx context.Context, f upstreamFile, sum string) (_ *File, err error) {
+	wait := time.NewTimer(slotWait)
+	defer wait.Stop()
 	select {
 	case u.slots <- struct{}{}:
+	case <-wait.C:
+		return nil, &registry.Error{Code: registry.Unavailable, Detail: "too many files are being fetched from the upstream index", Fix: "try again in a few seconds"}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
