@@ -36,13 +36,14 @@ var rooms = map[string][]string{
 	"registry": {"registry/journal", "registry/artifact", "schema", "search", "storage"},
 
 	"api/client": {"schema"},
-	"api/npm":    {"registry", "schema", "search"},
+	"api/shelf":  {},
+	"api/npm":    {"api/shelf", "registry", "schema", "search"},
 	// storage, for the files that an upstream index has.
-	"api/pip":    {"registry", "schema", "storage"},
+	"api/pip":    {"api/shelf", "registry", "schema", "storage"},
 	"api/web":    {"api/client", "schema"},
-	"api/compat": {"registry", "schema", "schema/cloudlaunch", "storage"},
+	"api/compat": {"api/shelf", "registry", "schema", "schema/cloudlaunch", "storage"},
 	// storage, for the type that names a part of an object (Range requests).
-	"api": {"api/client", "api/compat", "api/npm", "api/pip", "api/web", "registry", "schema", "search", "storage"},
+	"api": {"api/client", "api/compat", "api/npm", "api/pip", "api/shelf", "api/web", "registry", "schema", "search", "storage"},
 
 	"cmd/appstore": {"api", "api/client", "api/npm", "api/pip", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
 	"cmd/engines":  {},
@@ -53,6 +54,7 @@ var rooms = map[string][]string{
 var libraries = map[string][]string{
 	"github.com/labstack/echo/v4":            {"api"},
 	"github.com/prometheus/client_golang":    {"api"},
+	"github.com/maypok86/otter/v2":           {"api/shelf"},
 	"github.com/yuin/goldmark":               {"api/web"},
 	"github.com/microcosm-cc/bluemonday":     {"api/web"},
 	"github.com/minio/minio-go/v7":           {"storage/s3"},

@@ -62,8 +62,8 @@ func (s *server) send(c echo.Context, a *answer) error {
 		if a.etag == "" {
 			a.etag = etagOf(a.body)
 		}
-		if position, ok := c.Get(hotPosition).(uint64); ok {
-			s.kept.put(hotKey(c), position, a)
+		if at, ok := c.Get(hotMoment).(moment); ok {
+			s.hot.answers.Put(hotKey(c), at, a)
 		}
 	}
 	return a.write(c)

@@ -68,7 +68,7 @@ type server struct {
 	prefix  string // the path of base: "" or "/appstore"
 	echo    *echo.Echo
 	metrics *metrics
-	kept    kept
+	hot     hot
 	web     *web.Pages
 }
 
@@ -93,7 +93,7 @@ func newServer(o Options) (*server, error) {
 	if o.Token == nil {
 		o.Token = func() (string, error) { return "", nil }
 	}
-	s := &server{Options: o}
+	s := &server{Options: o, hot: newHot()}
 	if err := s.setBase(o.PublicURL); err != nil {
 		return nil, err
 	}
@@ -168,9 +168,9 @@ func (s *server) routes() {
 	}
 	read(v1, "/plugins", s.search)
 	read(v1, "/suggest", s.suggest)
-	read(v1, "/plugins/:name", s.hot(s.plugin))
-	read(v1, "/plugins/:name/releases", s.hot(s.releases))
-	read(v1, "/plugins/:name/releases/:ref", s.hot(s.release))
+	read(v1, "/plugins/:name", s.hotly(s.plugin))
+	read(v1, "/plugins/:name/releases", s.hotly(s.releases))
+	read(v1, "/plugins/:name/releases/:ref", s.hotly(s.release))
 	read(v1, "/plugins/:name/releases/:ref/descriptor", s.descriptor)
 	read(v1, "/plugins/:name/releases/:ref/files/:file", s.file)
 	read(v1, "/events", s.events)
@@ -201,7 +201,7 @@ func (s *server) routes() {
 	read(s.echo, "/schema/plugin.v1.json", s.schema)
 
 	read(s.echo, "/", s.home)
-	read(s.echo, "/plugins/:name", s.hot(s.pluginPage))
+	read(s.echo, "/plugins/:name", s.hotly(s.pluginPage))
 	read(s.echo, "/assets/:asset", s.asset)
 }
 

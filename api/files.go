@@ -33,7 +33,7 @@ func (s *server) file(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := fileOf(&r, name)
+	f, err := fileOf(r, name)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (s *server) file(c echo.Context) error {
 	tag := `"` + f.SHA256 + `"`
 	h.Set("Etag", tag)
 	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Location", s.wireFile(&r, f).URL)
+	h.Set("Content-Location", s.wireFile(r, f).URL)
 	if sum, err := hex.DecodeString(f.SHA256); err == nil {
 		// RFC 9530: of the whole file, also when a part is sent.
 		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")

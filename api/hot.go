@@ -1,76 +1,66 @@
 package api
 
 import (
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"appstore/api/shelf"
+	"appstore/registry"
 )
 
-// Bounds of the answers that are kept.
+// Bounds of what is kept in memory of the answers that are asked for most.
 const (
-	// keepFor is how long an answer is used at most. It is short because the
-	// registry stops speaking for what may have moved when it can't read the
-	// journal (its truth 4), and that must show here too.
-	keepFor   = time.Second
-	keepBytes = 32 << 20 // of all bodies
+	keepAnswers  = 32 << 20 // bytes of finished answers, with their compressed forms
+	keepReleases = 32 << 20 // bytes of releases, as the catalogue gives them
 )
 
-// kept are hot answers as finished bytes, with their ETag and compressed form.
-// What was made at another position of the journal is not used, so a change is
-// seen as soon as the catalogue has it. Searches are not kept: the index has a
-// position of its own.
-type kept struct {
-	mu      sync.Mutex
-	answers map[string]keptAnswer
-	bytes   int
+// hot are finished answers, and releases for the routes of their files, as the
+// catalogue had them at its mark: a change is seen as soon as the catalogue has
+// it. Searches are not kept: the index has a position of its own.
+type hot struct {
+	answers  *shelf.Shelf[moment, *answer]                  // by the address
+	releases *shelf.Shelf[registry.Mark, *registry.Release] // by name and ref
 }
 
-type keptAnswer struct {
-	*answer
-	position uint64
-	until    time.Time
-}
-
-func (k *kept) get(key string, position uint64) *answer {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	a, ok := k.answers[key]
-	if !ok || a.position != position || time.Now().After(a.until) {
-		return nil
+func newHot() hot {
+	return hot{
+		answers: shelf.New[moment](keepAnswers, func(a *answer) int { return 256 + 2*len(a.body) }),
+		releases: shelf.New[registry.Mark](keepReleases, func(r *registry.Release) int {
+			n := 4096 + len(r.Descriptor.Description)
+			for _, f := range r.Files {
+				n += 2048 + len(f.Manifest)
+			}
+			return n + 2048*len(r.Uses)
+		}),
 	}
-	return a.answer
 }
 
-func (k *kept) put(key string, position uint64, a *answer) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	size := len(key) + 2*len(a.body) // with the compressed form
-	if size > keepBytes/8 {
-		return
-	}
-	if k.bytes += size; k.bytes > keepBytes || k.answers == nil {
-		// All at once: they are a second old at most anyway.
-		k.answers, k.bytes = map[string]keptAnswer{}, size
-	}
-	k.answers[key] = keptAnswer{a, position, time.Now().Add(keepFor)}
+// moment is what an answer was made of. Download counts are not in the catalogue,
+// so each answer is made anew after a second.
+type moment struct {
+	registry.Mark
+	second int64
 }
 
-// hotPosition is where the context has the position that the answer is made
-// at, read before the handler reads anything else.
-const hotPosition = "position"
+// hotMoment is where the context has the moment that the answer is made at, read
+// before the handler reads anything else.
+const hotMoment = "moment"
 
 func hotKey(c echo.Context) string { return c.Request().URL.RequestURI() }
 
-// hot answers a read from what is kept, else lets the handler make it and
+// hotly answers a read from what is kept, else lets the handler make it and
 // keeps that.
-func (s *server) hot(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *server) hotly(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		position := s.Registry.Position()
-		if a := s.kept.get(hotKey(c), position); a != nil {
+		if s.Registry.Movable() != nil {
+			return next(c) // which knows what it can still say
+		}
+		now := moment{s.Registry.Mark(), time.Now().Unix()}
+		if a, at, ok := s.hot.answers.Peek(hotKey(c)); ok && at == now {
 			return a.write(c)
 		}
-		c.Set(hotPosition, position)
+		c.Set(hotMoment, now)
 		return next(c)
 	}
 }

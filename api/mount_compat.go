@@ -2,14 +2,15 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 
 	"appstore/api/compat"
+	"appstore/api/shelf"
 	"appstore/registry"
 	"appstore/search"
 )
@@ -21,18 +22,15 @@ const compatPage = 50
 type compatRoutes struct {
 	*server
 	catalogue *compat.Catalogue
-
-	mu       sync.Mutex // held while the file is made, so that it is made once
-	position uint64     // of the catalogue when it was
-	file     *answer
+	file      *shelf.Shelf[registry.Mark, *answer] // one value
 }
 
 func (s *server) mountCompat() {
-	m := &compatRoutes{server: s, catalogue: compat.New(s.Registry, s.Log)}
+	m := &compatRoutes{server: s, catalogue: compat.New(s.Registry, s.Log), file: shelf.New[registry.Mark](math.MaxInt, func(*answer) int { return 1 })}
 	for path, h := range map[string]echo.HandlerFunc{
 		"/app-registry.yaml":   m.registryFile,
-		"/applications/":       s.hot(m.applications),
-		"/applications/:slug/": s.hot(m.application),
+		"/applications/":       s.hotly(m.applications),
+		"/applications/:slug/": s.hotly(m.application),
 	} {
 		s.echo.GET("/compat"+path, h)
 		s.echo.HEAD("/compat"+path, h)
@@ -73,26 +71,23 @@ func yamlAnswer(body []byte) *answer {
 	return &answer{status: http.StatusOK, contentType: "application/yaml", body: body, cache: revalidate, etag: etagOf(body)}
 }
 
-// whole is the file with every app, made once for each position of the catalogue.
+// whole is the file with every app, made once for each state of the catalogue.
 func (m *compatRoutes) whole(ctx context.Context) (*answer, error) {
-	if err := m.catalogue.Current(ctx); err != nil {
+	if err := m.Registry.Movable(); err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	position := m.Registry.Position()
-	if m.file != nil && m.position == position {
-		return m.file, nil
-	}
-	body, err := m.catalogue.File(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if a := yamlAnswer(body); m.file == nil || m.file.etag != a.etag {
-		m.file = a // else the one that is compressed already
-	}
-	m.position = position
-	return m.file, nil
+	ctx = context.WithoutCancel(ctx) // others may wait for it
+	return m.file.Get("", m.Registry.Mark(), func() (*answer, error) {
+		body, err := m.catalogue.File(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a := yamlAnswer(body)
+		if last, _, ok := m.file.Peek(""); ok && last.etag == a.etag {
+			a = last // which is compressed already
+		}
+		return a, nil
+	})
 }
 
 // matches gives the names of at least so many plugins that a query finds, where

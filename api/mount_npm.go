@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"appstore/api/npm"
+	"appstore/api/shelf"
 	"appstore/registry"
 	"appstore/schema"
 )
@@ -25,7 +26,7 @@ const npmKeep = 64 << 20
 // npmRoutes are the routes of an npm registry, under /npm.
 type npmRoutes struct {
 	*server
-	shelf npm.Shelf[*npmPackage]
+	shelf *shelf.Shelf[registry.Mark, *npmPackage]
 }
 
 // npmPackage is a package with its packuments as finished answers.
@@ -35,7 +36,7 @@ type npmPackage struct {
 }
 
 func (s *server) mountNPM() {
-	n := &npmRoutes{server: s, shelf: npm.Shelf[*npmPackage]{Most: npmKeep}}
+	n := &npmRoutes{server: s, shelf: shelf.New[registry.Mark](npmKeep, func(p *npmPackage) int { return p.Size() })}
 	for _, path := range []string{
 		"/-/ping", "/-/whoami", "/-/v1/search", "/-/package/:package/dist-tags",
 		"/:package", "/:package/:version", "/:package/-/:file",
@@ -164,22 +165,22 @@ func (n *npmRoutes) held(c echo.Context, name string) (*npmPackage, error) {
 	if !npm.IsName(name) {
 		return nil, fail(registry.NotFound, "check the spelling", "%.100q is no name of an npm package", name)
 	}
-	_, position, err := n.Registry.PackageState(ctx, schema.NPM, name)
+	_, mark, err := n.Registry.PackageState(ctx, schema.NPM, name)
 	if err != nil {
 		return nil, err
 	}
 	base := n.address(c)
-	return n.shelf.Get(base+" "+name, position, func() (*npmPackage, int64, error) {
+	return n.shelf.Get(base+" "+name, mark, func() (*npmPackage, error) {
 		// Others may wait for it: it does not end with this client.
 		p, err := npm.Read(context.WithoutCancel(ctx), n.Registry, base, name)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		return &npmPackage{
 			Package:     p,
 			full:        sync.OnceValues(func() (*answer, error) { return packument("application/json", p.Full) }),
 			abbreviated: sync.OnceValues(func() (*answer, error) { return packument(npm.Abbreviated, p.Abbreviated) }),
-		}, p.Size(), nil
+		}, nil
 	})
 }
 

@@ -94,20 +94,31 @@ func (s *server) releases(c echo.Context) error {
 
 // found resolves the name and the ref of the path. Exact says that the ref is
 // the release's own version, so what the release holds will never be other.
-func (s *server) found(c echo.Context) (r registry.Release, exact bool, err error) {
+func (s *server) found(c echo.Context) (r *registry.Release, exact bool, err error) {
 	if _, err = queryOf(c); err != nil {
-		return r, false, err
+		return nil, false, err
 	}
 	name, err := param(c, "name")
 	if err != nil {
-		return r, false, err
+		return nil, false, err
 	}
 	ref, err := param(c, "ref")
 	if err != nil {
-		return r, false, err
+		return nil, false, err
 	}
-	r, err = s.Registry.Resolve(c.Request().Context(), name, ref)
-	return r, ref == r.Descriptor.Version, err
+	key, mark := name+"\x00"+ref, s.Registry.Mark()
+	movable := s.Registry.Movable() == nil // else only an exact one may still be told
+	if r, at, ok := s.hot.releases.Peek(key); ok && at == mark && movable {
+		return r, ref == r.Descriptor.Version, nil
+	}
+	found, err := s.Registry.Resolve(c.Request().Context(), name, ref)
+	if err != nil {
+		return nil, false, err
+	}
+	if movable {
+		s.hot.releases.Put(key, mark, &found)
+	}
+	return &found, ref == found.Descriptor.Version, nil
 }
 
 // release answers GET /api/v1/plugins/{name}/releases/{ref}. Also an exact one
@@ -117,7 +128,7 @@ func (s *server) release(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.json(c, http.StatusOK, s.wireRelease(&r))
+	return s.json(c, http.StatusOK, s.wireRelease(r))
 }
 
 // descriptor answers GET .../releases/{ref}/descriptor.
@@ -131,7 +142,7 @@ func (s *server) descriptor(c echo.Context) error {
 		a.cache = immutable
 	}
 	uploaded(c, r.Source.Name)
-	c.Response().Header().Set("Content-Location", s.wireFile(&r, &r.Source).URL)
+	c.Response().Header().Set("Content-Location", s.wireFile(r, &r.Source).URL)
 	reader, err := s.Registry.OpenFile(c.Request().Context(), r.Source, storage.Read{})
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 // catalogue is the state that the journal's events add up to, in a local bbolt
 // file that can be deleted at any time.
 //
-//	meta       "head" -> journal.Head, "store" -> store id, "format" -> catalogueFormat
+//	meta       "head" -> journal.Head, "store" -> store id, "format" -> catalogueFormat, "history" -> how often it was emptied under way
 //	plugins    name -> Plugin
 //	releases   name 0 version key -> Release
 //	order      name 0 version key -> state 0 version, small, for scans
@@ -143,8 +143,20 @@ func (t tx) head() (h journal.Head) {
 
 func (t tx) setHead(h journal.Head) error { return put(t.Bucket(bucketMeta), []byte("head"), h) }
 
+// history counts how often the catalogue was emptied since its file was made.
+func (t tx) history() uint64 {
+	if data := t.Bucket(bucketMeta).Get([]byte("history")); data != nil {
+		return binary.BigEndian.Uint64(data)
+	}
+	return 0
+}
+
 func (t tx) plugin(name string) (*Plugin, bool) {
-	return get[Plugin](t.Bucket(bucketPlugins), []byte(name))
+	p, ok := get[Plugin](t.Bucket(bucketPlugins), []byte(name))
+	if ok {
+		p.history = t.history()
+	}
+	return p, ok
 }
 
 // setPlugin stores p as changed at its Position.

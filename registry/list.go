@@ -6,7 +6,7 @@ import "context"
 // release too (their Live is 0). after is the next of the page before, "" for
 // the first; limit is 1 to MaxPage. next is "" at the end.
 func (r *Registry) Plugins(ctx context.Context, after string, limit int) (page []Plugin, next string, err error) {
-	if err := r.movable(); err != nil {
+	if err := r.Movable(); err != nil {
 		return nil, "", err
 	}
 	if limit < 1 || limit > MaxPage {

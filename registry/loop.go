@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -206,7 +207,7 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 			// It happened all the same; the loop reads it back from the journal.
 			r.log.Error("the local catalogue could not be written", "error", err)
 		} else {
-			r.advanced(entry.Position)
+			r.seen.Store(time.Now().UnixNano())
 			if entry.Position%snapshotEvery == 0 {
 				r.done.Go(func() { r.saveSnapshot(ctx) })
 			}
@@ -235,11 +236,6 @@ func encodeAll(facts []event) ([]journal.Event, error) {
 	return all, nil
 }
 
-func (r *Registry) advanced(position uint64) {
-	r.position.Store(position)
-	r.seen.Store(time.Now().UnixNano())
-}
-
 // catchUp reads the journal from the catalogue's position to its end and tells
 // how many entries that were. An entry of a newer program makes the replica
 // read-only.
@@ -257,12 +253,8 @@ func (r *Registry) catchUp(ctx context.Context) (int, error) {
 		if t == nil {
 			return nil
 		}
-		position := t.head().Position
 		err := t.Commit()
 		t = nil
-		if err == nil {
-			r.position.Store(position)
-		}
 		return err
 	}
 	looked := time.Now()
@@ -297,7 +289,6 @@ func (r *Registry) catchUp(ctx context.Context) (int, error) {
 	if err := commit(); err != nil {
 		return n, err
 	}
-	r.position.Store(r.cat.head().Position)
 	if errors.Is(failure, journal.ErrNewer) {
 		if why := failure.Error(); r.readOnly.Swap(&why) == nil {
 			r.log.Error("this replica is read-only from now on", "why", why)
@@ -355,11 +346,13 @@ func (r *Registry) checkJournal(ctx context.Context) {
 				return err
 			}
 		}
+		if err := t.Bucket(bucketMeta).Put([]byte("history"), binary.BigEndian.AppendUint64(nil, t.history()+1)); err != nil {
+			return err
+		}
 		return t.setHead(journal.Head{})
 	}); err != nil {
 		r.log.Error("the local catalogue could not be emptied", "error", err)
 		return
 	}
-	r.resets.Add(1)
 	r.index.forget()
 }

@@ -21,7 +21,7 @@ type PackageFile struct {
 // PackageFiles lists the stored files of a package, those of the newest release first.
 // It returns an *Error with the code NotFound for a package never published here.
 func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]PackageFile, error) {
-	if err := r.movable(); err != nil {
+	if err := r.Movable(); err != nil {
 		return nil, err
 	}
 	var all []PackageFile
@@ -74,7 +74,7 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 // PackageNames lists the packages of an ecosystem that were published here, by
 // their normalised names in byte order.
 func (r *Registry) PackageNames(_ context.Context, ecosystem string) (names []string, err error) {
-	if err := r.movable(); err != nil {
+	if err := r.Movable(); err != nil {
 		return nil, err
 	}
 	err = r.cat.view(func(t tx) error {
@@ -88,13 +88,12 @@ func (r *Registry) PackageNames(_ context.Context, ecosystem string) (names []st
 	return names, err
 }
 
-// PackageState tells which plugin owns a package, and the position of the
-// entry that changed that plugin last: what was made of the package's files
-// holds as long as it stays. It returns an *Error with the code NotFound for a
-// package never published here.
-func (r *Registry) PackageState(ctx context.Context, ecosystem, name string) (owner string, position uint64, err error) {
-	if err := r.movable(); err != nil {
-		return "", 0, err
+// PackageState tells which plugin owns a package, and that plugin's mark: what was
+// made of the package's files holds as long as it stays. It returns an *Error with
+// the code NotFound for a package never published here.
+func (r *Registry) PackageState(ctx context.Context, ecosystem, name string) (owner string, mark Mark, err error) {
+	if err := r.Movable(); err != nil {
+		return "", Mark{}, err
 	}
 	err = r.find(ctx, func(t tx) error {
 		owner = t.packageOwner(schema.Package{Ecosystem: ecosystem, Name: name})
@@ -102,8 +101,8 @@ func (r *Registry) PackageState(ctx context.Context, ecosystem, name string) (ow
 		if owner == "" || !ok {
 			return fail(NotFound, "check the spelling", "there is no %s package %q here", ecosystem, name)
 		}
-		position = p.Position
+		mark = p.Mark()
 		return nil
 	})
-	return owner, position, err
+	return owner, mark, err
 }

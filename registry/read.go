@@ -35,9 +35,9 @@ func (r *Registry) fresh(ctx context.Context) error {
 	}
 }
 
-// movable fails when this replica has not seen the journal's end for so long
+// Movable fails when this replica has not seen the journal's end for so long
 // that it can't speak for what may have moved (truth 4).
-func (r *Registry) movable() error {
+func (r *Registry) Movable() error {
 	age := time.Since(time.Unix(0, r.seen.Load()))
 	if why := r.readOnly.Load(); why != nil && age > staleAfter {
 		return fail(ReadOnly, "ask for an exact version, or another replica; the operator must upgrade this one", "this replica can't follow the journal: %s", *why)
@@ -64,7 +64,7 @@ func (r *Registry) find(ctx context.Context, f func(tx) error) error {
 
 // Plugin returns a plugin by its name in any spelling.
 func (r *Registry) Plugin(ctx context.Context, name string) (Plugin, error) {
-	if err := r.movable(); err != nil {
+	if err := r.Movable(); err != nil {
 		return Plugin{}, err
 	}
 	var found Plugin
@@ -95,7 +95,7 @@ func (r *Registry) Resolve(ctx context.Context, name, ref string) (Release, erro
 		return Release{}, fail(InvalidRequest, "use a version (1.2.0), a channel (stable) or a range (^1.2)", "%v", err)
 	}
 	if parsed.Kind != schema.RefVersion {
-		if err := r.movable(); err != nil {
+		if err := r.Movable(); err != nil {
 			return Release{}, err
 		}
 	}
@@ -174,7 +174,7 @@ type Page struct {
 // Releases lists a plugin's releases, yanked ones included. rng selects a
 // range, "" all; after is the Next of the page before; limit is 1 to MaxPage.
 func (r *Registry) Releases(ctx context.Context, name, rng, after string, limit int) (Page, error) {
-	if err := r.movable(); err != nil {
+	if err := r.Movable(); err != nil {
 		return Page{}, err
 	}
 	if limit < 1 || limit > MaxPage {

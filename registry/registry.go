@@ -50,13 +50,11 @@ type Registry struct {
 	refresh chan chan error // asks the loop to read the journal's end
 
 	seen     atomic.Int64           // when the journal's end was last read, unix nanoseconds
-	position atomic.Uint64          // of the catalogue
 	readOnly atomic.Pointer[string] // why, if it is
 
 	stop   context.CancelFunc
 	closed <-chan struct{} // the loop is to end
 	ended  chan struct{}   // the loop has ended, and answered all that it knew
-	resets atomic.Uint64   // how often the catalogue was emptied under way
 	done   sync.WaitGroup
 }
 
@@ -202,8 +200,22 @@ func (r *Registry) saveSnapshot(ctx context.Context) {
 	}
 }
 
-// Position is how far the catalogue has come: a key for what is derived of it.
-func (r *Registry) Position() uint64 { return r.position.Load() }
+// Position is how far the catalogue has come.
+func (r *Registry) Position() uint64 { return r.cat.head().Position }
+
+// Mark names a state of the catalogue, or of one plugin in it: what was made at
+// a mark holds while the mark is the same. Positions alone come again after a
+// store was put back under a running replica; marks do not.
+type Mark struct{ history, position uint64 }
+
+// Mark of the whole catalogue.
+func (r *Registry) Mark() (m Mark) {
+	_ = r.cat.view(func(t tx) error { m = Mark{t.history(), t.head().Position}; return nil })
+	return m
+}
+
+// Mark of the plugin as it was read.
+func (p *Plugin) Mark() Mark { return Mark{p.history, p.Position} }
 
 // StoreID is the random id of the store.
 func (r *Registry) StoreID() string { return r.storeID }

@@ -42,7 +42,10 @@ func (r *Registry) sweeper(ctx context.Context) {
 // refers to. The list is taken first, then the journal is read to its end:
 // what is still not referred to, and that old, never will be.
 func (r *Registry) sweep(ctx context.Context, old time.Time) (removed int, err error) {
-	resets := r.resets.Load()
+	var history uint64
+	if err := r.cat.view(func(t tx) error { history = t.history(); return nil }); err != nil {
+		return 0, err
+	}
 	var batch []string
 	flush := func() error {
 		if len(batch) == 0 {
@@ -55,11 +58,11 @@ func (r *Registry) sweep(ctx context.Context, old time.Time) (removed int, err e
 			batch = batch[:0] // a newer program's entries may refer to anything
 			return nil
 		}
-		// All are looked up in one state of the catalogue, and not while it is
-		// being read anew.
+		// All are looked up in one state of the catalogue, of the history that
+		// fresh has read to its end.
 		var unused []string
 		if err := r.cat.view(func(t tx) error {
-			if r.resets.Load() != resets || t.head().Position < r.Position() {
+			if t.history() != history {
 				return errors.New("the journal was replaced while the sweep was under way")
 			}
 			for _, key := range batch {

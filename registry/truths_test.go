@@ -468,6 +468,7 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	r := p.replica("a")
 	mustPublish(t, r, upload(plain("Old", "1.0.0", "kept")))
 	mustPublish(t, r, upload(plain("Lost", "1.0.0", "cyclotron")))
+	before := r.Mark()
 	mustPublish(t, r, upload(plain("Old", "2.0.0", "cyclotron")))
 	eventually(t, 3*time.Second, "all is indexed", func() bool { return len(found(t, p.index, "cyclotron")) == 2 })
 	for _, n := range []string{"003", "002"} {
@@ -485,6 +486,11 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	})
 	if got := mustPublish(t, r, upload(plain("Fresh", "1.0.0", "betatron"))); !got.Searchable {
 		t.Error("a publish of the new history is not searchable")
+	}
+	// What was made of the old history at this position is not taken for the new one's.
+	fresh, err := r.Plugin(t.Context(), "fresh")
+	if now := r.Mark(); err != nil || now.position != before.position || now == before || fresh.Mark() == before {
+		t.Errorf("the mark at position 2 was %v and is %v; the plugin's is %v, %v", before, now, fresh.Mark(), err)
 	}
 	eventually(t, time.Second, "it is found", func() bool { return len(found(t, p.index, "betatron")) == 1 })
 }

@@ -111,6 +111,8 @@ type Plugin struct {
 	Live     int               `json:"live"`
 	Latest   string            `json:"latest,omitempty"`  // highest live version that is no pre-release, or highest of all live ones; "" if none is live
 	Default  string            `json:"default,omitempty"` // what no ref means: channel stable if set and live, else Latest
+
+	history uint64 // of the catalogue that it was read from
 }
 
 // Untrusted is the trust of every plugin until somebody reviews it.

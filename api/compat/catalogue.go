@@ -9,11 +9,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"appstore/api/shelf"
 	"appstore/registry"
 	"appstore/schema"
 	"appstore/schema/cloudlaunch"
@@ -32,45 +33,37 @@ const (
 type Catalogue struct {
 	reg  *registry.Registry
 	log  *slog.Logger
-	apps cache[string, one]     // by the plugin's name
-	read cache[string, details] // by the descriptor's sha256
-
-	mu    sync.Mutex // held while all plugins are gone through
-	pages *pages
+	apps *shelf.Shelf[registry.Mark, one] // by the plugin's name
+	read *shelf.Shelf[struct{}, details]  // by the descriptor's sha256
+	all  *shelf.Shelf[registry.Mark, *pages]
 }
 
 // one is a plugin as an app, at one state.
 type one struct {
-	position uint64          // of the plugin
-	out      bool            // it has no live release that CloudLaunch can launch, or can't be held
-	app      cloudlaunch.App // without launch configs: those are in text only
-	text     []byte          // as it stands in the file
+	out  bool            // it has no live release that CloudLaunch can launch, or can't be held
+	app  cloudlaunch.App // without launch configs: those are in text only
+	text []byte          // as it stands in the file
 }
 
-// pages are all plugins at a position of the catalogue.
+// pages are all plugins at one state of the catalogue.
 type pages struct {
-	position uint64
-	names    []string // of those that have an app, in their order
-	live     []string // of those whose status is LIVE, in the order of CloudLaunch's page
+	names []string // of those that have an app, in their order
+	live  []string // of those whose status is LIVE, in the order of CloudLaunch's page
 }
 
 // New makes a Catalogue; log is told of plugins that CloudLaunch can't hold.
 func New(reg *registry.Registry, log *slog.Logger) *Catalogue {
 	return &Catalogue{
 		reg: reg, log: log,
-		apps: cache[string, one]{most: keptApps}, read: cache[string, details]{most: keptDescriptors},
+		apps: shelf.New[registry.Mark](keptApps, func(a one) int { return 512 + 2*len(a.text) }), // the texts of app are in text again
+		read: shelf.New[struct{}](keptDescriptors, func(d details) int { return len(d.config) + len(d.extension) + 128 }),
+		all:  shelf.New[registry.Mark](math.MaxInt, func(*pages) int { return 1 }),
 	}
-}
-
-// Current is nil while the registry can speak for what may have changed.
-func (c *Catalogue) Current(ctx context.Context) error {
-	_, _, err := c.reg.Plugins(ctx, "", 1)
-	return err
 }
 
 // File is app-registry.yaml with every app.
 func (c *Catalogue) File(ctx context.Context) ([]byte, error) {
-	all, err := c.all(ctx)
+	all, err := c.whole(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,26 +91,24 @@ func (c *Catalogue) Part(ctx context.Context, names []string) ([]byte, error) {
 // Live gives the names of the plugins whose status is LIVE, in the order of
 // CloudLaunch's page.
 func (c *Catalogue) Live(ctx context.Context) ([]string, error) {
-	all, err := c.all(ctx)
+	all, err := c.whole(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return all.live, nil
 }
 
-// all goes through the plugins, once for each position of the catalogue.
-func (c *Catalogue) all(ctx context.Context) (*pages, error) {
-	if err := c.Current(ctx); err != nil {
+// whole goes through the plugins, once for each state of the catalogue.
+func (c *Catalogue) whole(ctx context.Context) (*pages, error) {
+	if err := c.reg.Movable(); err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// Read first: what comes in meanwhile is seen too, or leads to another round.
-	position := c.reg.Position()
-	if c.pages != nil && c.pages.position == position {
-		return c.pages, nil
-	}
-	now := &pages{position: position}
+	ctx = context.WithoutCancel(ctx) // others may wait for it
+	return c.all.Get("", c.reg.Mark(), func() (*pages, error) { return c.goThrough(ctx) })
+}
+
+func (c *Catalogue) goThrough(ctx context.Context) (*pages, error) {
+	now := &pages{}
 	orders := map[string]int{}
 	for after := ""; ; {
 		page, next, err := c.reg.Plugins(ctx, after, registry.MaxPage)
@@ -143,7 +134,6 @@ func (c *Catalogue) all(ctx context.Context) (*pages, error) {
 		}
 	}
 	slices.SortStableFunc(now.live, func(a, b string) int { return cmp.Compare(orders[a], orders[b]) })
-	c.pages = now
 	return now, nil
 }
 
@@ -187,12 +177,12 @@ func (c *Catalogue) each(ctx context.Context, plugins []registry.Plugin) ([]one,
 	g.SetLimit(readers)
 	for i := range plugins {
 		p := &plugins[i]
-		if kept, ok := c.apps.get(p.Name); ok && kept.position == p.Position {
+		if kept, mark, ok := c.apps.Peek(p.Name); ok && mark == p.Mark() {
 			apps[i] = kept
 			continue
 		}
 		g.Go(func() (err error) {
-			apps[i], err = c.make(ctx, p)
+			apps[i], err = c.apps.Get(p.Name, p.Mark(), func() (one, error) { return c.make(context.WithoutCancel(ctx), p) })
 			return err
 		})
 	}
@@ -204,9 +194,9 @@ func missing(err error) bool {
 	return errors.As(err, &e) && e.Code == registry.NotFound
 }
 
-// make makes the app of a plugin and keeps it.
+// make makes the app of a plugin.
 func (c *Catalogue) make(ctx context.Context, p *registry.Plugin) (one, error) {
-	made := one{position: p.Position, out: p.Live == 0}
+	made := one{out: p.Live == 0}
 	if made.out {
 		return made, nil
 	}
@@ -229,7 +219,6 @@ func (c *Catalogue) make(ctx context.Context, p *registry.Plugin) (one, error) {
 	for i := range made.app.Versions {
 		made.app.Versions[i].LaunchConfig = nil
 	}
-	c.apps.put(p.Name, made, 512+2*len(made.text)) // the texts of app are in text again
 	return made, nil
 }
 
@@ -266,7 +255,7 @@ func (c *Catalogue) lines(ctx context.Context, p *registry.Plugin, all bool) (cu
 		}
 	}
 	if current == nil && len(newest) > 0 {
-		current = newest[0] // it was yanked since p was read: p has another position by now
+		current = newest[0] // it was yanked since p was read: p has another mark by now
 	}
 	return current, newest, nil
 }
@@ -278,26 +267,27 @@ type details struct {
 
 // complete adds to a release's descriptor what only its file says.
 func (c *Catalogue) complete(ctx context.Context, r *registry.Release) error {
-	more, ok := c.read.get(r.Source.SHA256)
-	if !ok {
+	more, err := c.read.Get(r.Source.SHA256, struct{}{}, func() (more details, err error) {
 		content, err := c.reg.OpenFile(ctx, r.Source, storage.Read{})
 		if err != nil {
-			return err
+			return more, err
 		}
 		text, err := io.ReadAll(content)
 		content.Close()
 		if err != nil {
-			return err
+			return more, err
 		}
 		d, _ := schema.Parse(text)
 		if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != r.Source.SHA256 || d == nil {
-			return &registry.Error{
+			return more, &registry.Error{
 				Code: registry.Damaged, Fix: "tell the operator: a published file was changed",
 				Detail: "the descriptor of " + r.Plugin + "@" + r.Descriptor.Version + " is not as it was published",
 			}
 		}
-		more = details{d.DefaultConfig, d.Extensions[cloudlaunch.Extension]}
-		c.read.put(r.Source.SHA256, more, len(more.config)+len(more.extension)+128)
+		return details{d.DefaultConfig, d.Extensions[cloudlaunch.Extension]}, nil
+	})
+	if err != nil {
+		return err
 	}
 	r.Descriptor.DefaultConfig = more.config
 	if more.extension != nil {

@@ -14,33 +14,6 @@ import (
 	"appstore/storage/files"
 )
 
-// A cache holds what fits, never more, and never an old value.
-func TestCache(t *testing.T) {
-	c := cache[int, int]{most: 100}
-	for round := range 3 {
-		for key := range 50 {
-			c.put(key, key+round, 10)
-			if v, ok := c.get(key); !ok || v != key+round {
-				t.Fatalf("just put: %d, %v", v, ok)
-			}
-			total := 0
-			for _, s := range c.kept {
-				total += s.size
-			}
-			if total != c.size || total > c.most {
-				t.Fatalf("%d bytes, counted as %d, of %d", total, c.size, c.most)
-			}
-		}
-	}
-	if len(c.kept) != 10 {
-		t.Errorf("%d of 10 that fit are kept", len(c.kept))
-	}
-	c.put(1, 7, 101)
-	if v, _ := c.get(1); v == 7 {
-		t.Error("one over the limit was kept")
-	}
-}
-
 // A damaged descriptor is an error: a catalogue that silently goes without an app
 // would make a CloudLaunch that prunes delete it.
 func TestDamagedDescriptor(t *testing.T) {

@@ -38,7 +38,7 @@
 //
 // # What is kept
 //
-// An app is made once for each state of its plugin (its Position), and what a
+// An app is made once for each state of its plugin (its Mark), and what a
 // descriptor's file says is read once for its digest, as a file never changes.
 // Both are bounded in bytes.
 package compat

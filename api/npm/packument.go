@@ -283,15 +283,15 @@ func (p *Package) Tarball(file string) string {
 }
 
 // Size is about how many bytes the package and its documents take in memory.
-func (p *Package) Size() int64 {
-	n := int64(4096 + len(p.readme))
+func (p *Package) Size() int {
+	n := 4096 + len(p.readme)
 	for _, raw := range p.about {
-		n += int64(len(raw) * len(p.versions))
+		n += len(raw) * len(p.versions)
 	}
 	for _, v := range p.versions {
 		n += 512
 		for key, raw := range v.manifest {
-			n += 4 * int64(len(key)+len(raw)) // itself, and in both forms of the packument
+			n += 4 * (len(key) + len(raw)) // itself, and in both forms of the packument
 		}
 	}
 	return n

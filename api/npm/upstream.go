@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
+	"appstore/api/shelf"
 	"appstore/registry"
 	"appstore/schema"
 )
@@ -48,12 +49,10 @@ type Upstream struct {
 	registry *registry.Registry
 	client   *http.Client
 	tarballs *tarballs
-	shelf    Shelf[*foreign]
+	shelf    *shelf.Shelf[int64, *foreign] // marked with the slot of time
 	making   chan struct{}
 
-	mu       sync.Mutex
-	position uint64          // of the journal when scopes were read
-	scopes   map[string]bool // "@s"
+	scopes *shelf.Shelf[registry.Mark, map[string]bool] // one value, of "@s"
 }
 
 // foreign is a package of the upstream.
@@ -83,7 +82,9 @@ func NewUpstream(o Options, r *registry.Registry) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("npm upstream: %w", err)
 	}
-	up := &Upstream{base: u, registry: r, tarballs: t, shelf: Shelf[*foreign]{Most: keepPackuments}, making: make(chan struct{}, makeAtOnce)}
+	up := &Upstream{base: u, registry: r, tarballs: t, making: make(chan struct{}, makeAtOnce)}
+	up.shelf = shelf.New[int64](keepPackuments, (*foreign).size)
+	up.scopes = shelf.New[registry.Mark](math.MaxInt, func(map[string]bool) int { return 1 })
 	up.client = &http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if len(via) > 3 || !up.same(next.URL) {
 			return fmt.Errorf("the upstream redirects to %s, another host", next.URL.Host)
@@ -138,21 +139,20 @@ func notThere(format string, args ...any) error {
 
 // owned tells whether a package of the scope was published here.
 func (u *Upstream) owned(ctx context.Context, scope string) (bool, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if position := u.registry.Position(); u.scopes == nil || u.position != position {
-		names, err := u.registry.PackageNames(ctx, schema.NPM)
+	scopes, err := u.scopes.Get("", u.registry.Mark(), func() (map[string]bool, error) {
+		names, err := u.registry.PackageNames(context.WithoutCancel(ctx), schema.NPM)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		u.scopes, u.position = map[string]bool{}, position
+		scopes := map[string]bool{}
 		for _, name := range names {
 			if s, _, scoped := strings.Cut(name, "/"); scoped {
-				u.scopes[s] = true
+				scopes[s] = true
 			}
 		}
-	}
-	return u.scopes[scope], nil
+		return scopes, nil
+	})
+	return scopes[scope], err
 }
 
 // Packument is the one of the upstream, with tarballs at this server, whose
@@ -252,28 +252,25 @@ func refused(format string, args ...any) error {
 // goes on.
 func (u *Upstream) read(ctx context.Context, name string) (*foreign, error) {
 	ctx = context.WithoutCancel(ctx) // others may wait for it
-	slot := uint64(time.Now().UnixNano() / int64(packumentAge))
-	last, _ := u.shelf.Peek(name)
-	return u.shelf.Get(name, slot, func() (*foreign, int64, error) {
+	slot := time.Now().UnixNano() / int64(packumentAge)
+	last, _, _ := u.shelf.Peek(name)
+	return u.shelf.Get(name, slot, func() (*foreign, error) {
 		ctx, cancel := context.WithTimeout(ctx, packumentTimeout)
 		defer cancel()
 		f, err := u.ask(ctx, name, last)
 		if err != nil && last != nil && !isNotFound(err) {
 			f, err = last, nil
 		}
-		if err != nil {
-			return nil, 0, err
-		}
-		return f, f.size(), nil
+		return f, err
 	})
 }
 
-func (f *foreign) size() int64 {
-	n := int64(len(f.Time) + 4096)
+func (f *foreign) size() int {
+	n := len(f.Time) + 4096
 	for _, v := range f.Versions {
 		n += 512
 		for key, raw := range v {
-			n += int64(len(key)+len(raw)) + 64
+			n += len(key) + len(raw) + 64
 		}
 	}
 	return n

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"appstore/api/shelf"
 	"appstore/registry"
 	"appstore/schema"
 )
@@ -27,11 +28,13 @@ type Options struct {
 // goroutines. Errors for the user are of type *registry.Error.
 type Index struct {
 	Options
-	pages pages
+	pages *shelf.Shelf[pageMark, *Page]
 }
 
 // New makes the index of a registry.
-func New(o Options) *Index { return &Index{Options: o} }
+func New(o Options) *Index {
+	return &Index{Options: o, pages: shelf.New[pageMark](keepBytes, (*Page).size)}
+}
 
 // Normalise gives the name under which a project has its page (PEP 503).
 func Normalise(name string) string { return schema.NormalisePackage(schema.PyPI, name) }
@@ -39,8 +42,11 @@ func Normalise(name string) string { return schema.NormalisePackage(schema.PyPI,
 // Root is the list of the packages that were published here; those of an
 // upstream are not in it.
 func (x *Index) Root(ctx context.Context, f Form) (*Page, error) {
-	mark := fmt.Sprint(x.Registry.Position())
-	return x.page("", mark, f, func() ([]byte, error) {
+	if err := x.Registry.Movable(); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx) // others may wait for what is made
+	return x.page("", pageMark{here: x.Registry.Mark()}, f, func() ([]byte, error) {
 		names, err := x.Registry.PackageNames(ctx, schema.PyPI)
 		if err != nil {
 			return nil, err
@@ -57,7 +63,8 @@ func (x *Index) Project(ctx context.Context, name string, f Form) (*Page, error)
 	case err != nil:
 		return nil, err
 	case here:
-		return x.page(name, mark, f, func() ([]byte, error) {
+		ctx := context.WithoutCancel(ctx)
+		return x.page(name, pageMark{here: mark}, f, func() ([]byte, error) {
 			p, err := x.project(ctx, name)
 			if err != nil {
 				return nil, err
@@ -71,7 +78,7 @@ func (x *Index) Project(ctx context.Context, name string, f Form) (*Page, error)
 	if err != nil {
 		return nil, err
 	}
-	return x.page(name, there.mark, f, func() ([]byte, error) {
+	return x.page(name, pageMark{upstream: there.mark}, f, func() ([]byte, error) {
 		p := there.project
 		p.files = slices.Clone(p.files)
 		for i := range p.files {
@@ -87,33 +94,24 @@ func absent(name, fix string) error {
 
 // owned tells whether a package was ever published here, and at which state of
 // its plugin we are. An error means that this is not certain.
-func (x *Index) owned(ctx context.Context, name string) (here bool, mark string, err error) {
-	owner, position, err := x.Registry.PackageState(ctx, schema.PyPI, name)
+func (x *Index) owned(ctx context.Context, name string) (here bool, mark registry.Mark, err error) {
+	_, mark, err = x.Registry.PackageState(ctx, schema.PyPI, name)
 	var e *registry.Error
 	if errors.As(err, &e) && e.Code == registry.NotFound {
-		return false, "", nil
+		return false, mark, nil
 	}
-	return err == nil, fmt.Sprint(owner, " ", position), err
+	return err == nil, mark, err
 }
 
-// page takes a page from what is kept, or makes and keeps it. mark is read
-// before what the page is made of: a change between the two makes the page
-// look older than it is, never newer.
-func (x *Index) page(key, mark string, f Form, body func() ([]byte, error)) (*Page, error) {
-	key += "\x00" + string(f)
-	if p := x.pages.get(key, mark); p != nil {
-		return p, nil
-	}
-	text, err := body()
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPage(f, text)
-	if err != nil {
-		return nil, err
-	}
-	x.pages.put(key, mark, p)
-	return p, nil
+// page takes a page from what is kept, or makes and keeps it.
+func (x *Index) page(name string, mark pageMark, f Form, body func() ([]byte, error)) (*Page, error) {
+	return x.pages.Get(name+"\x00"+string(f), mark, func() (*Page, error) {
+		text, err := body()
+		if err != nil {
+			return nil, err
+		}
+		return newPage(f, text)
+	})
 }
 
 func (x *Index) project(ctx context.Context, name string) (*project, error) {

@@ -52,30 +52,3 @@ func TestRender(t *testing.T) {
 		}
 	}
 }
-
-// What is kept stays within its bound, and the pages used last stay.
-func TestPagesAreBounded(t *testing.T) {
-	var c pages
-	big := &Page{Body: make([]byte, 1<<20)}
-	for i := range 200 {
-		c.put(string(rune('a'+i)), "1", big)
-		c.get("a", "1") // used all the time
-		if c.bytes > keepBytes {
-			t.Fatalf("%d bytes are kept", c.bytes)
-		}
-	}
-	if c.get("a", "1") == nil || c.get("b", "1") != nil {
-		t.Error("not the page that was used last was kept")
-	}
-	if c.get("a", "2") != nil {
-		t.Error("a page of another state was given")
-	}
-	c.put("a", "2", big)
-	if c.get("a", "2") == nil || len(c.byKey) != c.used.Len() {
-		t.Errorf("%d keys, %d pages", len(c.byKey), c.used.Len())
-	}
-	c.put("huge", "1", &Page{Body: make([]byte, keepBytes)})
-	if c.get("huge", "1") != nil || c.get("a", "2") == nil {
-		t.Error("one page pushed out the others")
-	}
-}
