@@ -49,9 +49,9 @@ func (r Reading) load(data []byte) (root *yaml.Node, problems Problems) {
 	if p := refuse(data, r.MaxBytes); p != nil {
 		return nil, Problems{*p}
 	}
-	text, deep := scan(data)
-	if deep != nil {
-		return nil, Problems{*deep}
+	text, costly := scan(data, r.MaxNodes)
+	if costly != nil {
+		return nil, Problems{*costly}
 	}
 	data, problems = dots(data, text)
 	doc, err := document(data)
@@ -87,10 +87,7 @@ func (r Reading) load(data []byte) (root *yaml.Node, problems Problems) {
 		})
 	}
 	if nodes > r.MaxNodes {
-		return nil, append(problems, Problem{
-			Line: 1, Column: 1, Code: "too-complex", Fix: "shorten lists, and write fewer aliases",
-			Message: "with its aliases written out the text has over " + strconv.Itoa(r.MaxNodes) + " values",
-		})
+		return nil, append(problems, *tooComplex(1, 1, r.MaxNodes))
 	}
 	return doc.Content[0], problems
 }

@@ -59,10 +59,18 @@ func tooDeep(line, column int) *Problem {
 	}
 }
 
+func tooComplex(line, column, most int) *Problem {
+	return &Problem{
+		Line: line, Column: column, Code: "too-complex", Fix: "shorten lists, and write fewer aliases",
+		Message: fmt.Sprintf("with its aliases written out the text has over %d values", most),
+	}
+}
+
 // scanner follows the nesting of a YAML text line by line, without reading it: it
 // knows quotes, comments, block scalars and brackets. It may take a continued
 // plain text for structure, so it refuses only what is far too deep.
 type scanner struct {
+	values  int   // that have begun, at least; a tree of them costs a hundred times their text
 	indents []int // columns of the open block collections
 	flow    int   // open brackets
 	quote   byte  // open quote, or 0
@@ -75,8 +83,8 @@ type scanner struct {
 const noBlock = -2
 
 // scan gives the lines that are text and not structure, or the place where the
-// nesting is too deep for the parser.
-func scan(data []byte) (text []bool, deep *Problem) {
+// nesting is too deep for the parser, or where there are more than most values.
+func scan(data []byte, most int) (text []bool, problem *Problem) {
 	s := scanner{block: noBlock}
 	n := 0
 	for line := range bytes.Lines(data) {
@@ -84,6 +92,9 @@ func scan(data []byte) (text []bool, deep *Problem) {
 		s.text = append(s.text, s.quote != 0)
 		if at := s.line(bytes.TrimRight(line, "\r\n")); at >= 0 {
 			return s.text, tooDeep(n, 1+utf8.RuneCount(line[:at]))
+		}
+		if s.values > most {
+			return s.text, tooComplex(n, 1, most)
 		}
 	}
 	return s.text, nil
@@ -114,10 +125,11 @@ func (s *scanner) line(line []byte) int {
 			if len(s.indents) > scanDepth {
 				return at
 			}
-			if (line[at] != '-' && line[at] != '?') || at+1 >= len(line) || line[at+1] != ' ' {
+			if line[at] != '-' && line[at] != '?' || at+1 < len(line) && line[at+1] != ' ' && line[at+1] != '\t' {
 				break
 			}
 			parent = at
+			s.values++
 			for at++; at < len(line) && line[at] == ' '; at++ {
 			}
 			if at == len(line) {
@@ -137,6 +149,7 @@ func (s *scanner) line(line []byte) int {
 			return -1
 		case (c == '[' || c == '{') && (s.start || s.flow > 0):
 			s.flow++
+			s.values++
 			s.start = true
 			if s.flow+len(s.indents) > scanDepth {
 				return i
@@ -147,8 +160,10 @@ func (s *scanner) line(line []byte) int {
 		case (c == '"' || c == '\'') && s.start:
 			s.quote = c
 		case c == ',' && s.flow > 0:
+			s.values++
 			s.start = true
 		case c == ':' && (s.flow > 0 || i+1 == len(line) || line[i+1] == ' ' || line[i+1] == '\t'):
+			s.values++
 			s.start = true
 		case (c == '&' || c == '!') && s.start: // an anchor or a tag: the value follows it
 			for i+1 < len(line) && line[i+1] != ' ' {
