@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"appstore/registry/artifact"
 	"appstore/registry/journal"
 	"appstore/schema"
 
@@ -26,7 +27,7 @@ import (
 //	order      name 0 version key -> state 0 version, small, for scans
 //	skeletons  skeleton of a name -> name
 //	packages   ecosystem 0 package -> name of the plugin that owns it
-//	files      ecosystem 0 package 0 version 0 file name -> storedFile
+//	files      ecosystem 0 package 0 version key 0 file name -> storedFile
 //	keys       storage key -> nothing: what the sweep must keep
 //	changed    position, name -> nothing: one entry per plugin, at the position that changed it last
 type catalogue struct {
@@ -36,7 +37,7 @@ type catalogue struct {
 
 // catalogueFormat changes whenever the buckets or their values do; a file, or
 // a snapshot, of another format is thrown away and made again from the journal.
-const catalogueFormat = 1
+const catalogueFormat = 2
 
 var (
 	bucketMeta      = []byte("meta")
@@ -149,6 +150,10 @@ func (t tx) history() uint64 {
 		return binary.BigEndian.Uint64(data)
 	}
 	return 0
+}
+
+func (t tx) setHistory(n uint64) error {
+	return t.Bucket(bucketMeta).Put([]byte("history"), binary.BigEndian.AppendUint64(nil, n))
 }
 
 func (t tx) plugin(name string) (*Plugin, bool) {
@@ -264,7 +269,7 @@ func (t tx) packageOwner(p schema.Package) string {
 }
 
 func packageVersionKey(p schema.Package) []byte {
-	return append(packageKey(p), "\x00"+p.Version+"\x00"...)
+	return append(packageKey(p), "\x00"+artifact.VersionKey(p.Ecosystem, p.Version)+"\x00"...)
 }
 
 // packageFiles gives the stored files of one version of a package, in the

@@ -4,6 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"appstore/registry/artifact"
 	"appstore/schema"
 )
 
@@ -149,6 +150,11 @@ func samePackage(a, b schema.Package) bool {
 	return a.Ecosystem == b.Ecosystem && schema.NormalisePackage(a.Ecosystem, a.Name) == schema.NormalisePackage(b.Ecosystem, b.Name)
 }
 
+// sameVersion compares the versions of two packages that are the same.
+func sameVersion(a, b schema.Package) bool {
+	return artifact.VersionKey(a.Ecosystem, a.Version) == artifact.VersionKey(b.Ecosystem, b.Version)
+}
+
 // packagesOf gives every package that the descriptor names, each mention.
 func packagesOf(d *schema.Descriptor) []schema.Package {
 	var all []schema.Package
@@ -239,6 +245,9 @@ func (c setChannel) decide(t tx) ([]event, error) {
 	}
 	if c.version == "" {
 		return []event{channelMoved{Plugin: p.Name, Channel: c.channel, Time: c.now, By: c.by}}, nil
+	}
+	if _, set := p.Channels[c.channel]; !set && len(p.Channels) >= MaxChannels {
+		return nil, fail(TooMany, "remove one that is not used any more", "%s has %d channels, the most a plugin can have", p.Spelling, len(p.Channels))
 	}
 	r, err := exactly(t, c.plugin, c.version)
 	if err != nil {

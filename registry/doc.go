@@ -31,7 +31,8 @@
 //     add wheels to a PyPI version, never a tarball to an npm version.
 //  6. A package name belongs to the plugin that first published it; any plugin
 //     may use a stored version. A package version counts as yanked only when no
-//     live release still brings it.
+//     live release of its owner still brings or uses it; what others use does
+//     not hold it up.
 //  7. Names are unique after normalisation (lower case, runs of -_. become -;
 //     the published spelling is kept), and a name equal to a taken one in its
 //     skeleton (separators dropped, 0=o, 1=i=l, rn=m) is refused.

@@ -23,6 +23,8 @@ const (
 	// maxDraftParts bounds what waits, over all plugins.
 	maxDraftParts = 1000
 	maxDraftFacts = 4 << 20 // bytes
+	// maxPluginParts bounds what waits of one plugin, so that it leaves room for others.
+	maxPluginParts = 300
 )
 
 // Draft is a bundle that comes in several requests, because its clients
@@ -86,8 +88,7 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 	}
 	file := fileOf(name, f, info)
 	for _, c := range claims {
-		same := c.Version == file.Package.Version || c.Ecosystem == schema.PyPI && artifact.SameVersion(c.Version, file.Package.Version)
-		if !same || !samePackage(c, file.Package) {
+		if !samePackage(c, file.Package) || !sameVersion(c, file.Package) {
 			return Uploaded{}, fail(ArtifactMismatch, "build it again, and upload it under its own name and version", "it was uploaded as %s %s, but %s says that it is %s %s",
 				c.Name, c.Version, name, file.Package.Name, file.Package.Version)
 		}
@@ -124,15 +125,7 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 			return Uploaded{}, err
 		}
 	}
-	folder := draftFolder(schema.Normalise(d.Name))
-	file.Key = folder + "content"
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return Uploaded{}, err
-	}
-	if err := r.store.Put(ctx, file.Key, f, file.Size); err != nil {
-		return Uploaded{}, unavailable(err)
-	}
-	if err := r.addPart(ctx, folder, draftPart{Version: d.Version, File: &file, By: by, Time: time.Now().UTC()}); err != nil {
+	if err := r.addFile(ctx, d, &file, f, by); err != nil {
 		return Uploaded{}, err
 	}
 	// Whoever adds the last part sees all of them. Two may: then the other's
@@ -151,6 +144,41 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 		return Uploaded{}, err
 	}
 	return Uploaded{File: file, Draft: &draft}, nil
+}
+
+// addFile adds a file and its content to the draft of d, unless it is there.
+func (r *Registry) addFile(ctx context.Context, d *schema.Descriptor, file *File, content io.ReadSeeker, by string) (err error) {
+	draft, err := r.Draft(ctx, d.Name, d.Version)
+	if err == nil && slices.ContainsFunc(draft.Files, func(f File) bool { return f.Name == file.Name && f.SHA256 == file.SHA256 }) {
+		return nil
+	}
+	var e *Error
+	if err != nil && (!errors.As(err, &e) || e.Code != NotFound) {
+		return err
+	}
+	plugin := schema.Normalise(d.Name)
+	folder := draftFolder(plugin)
+	file.Key = folder + "content"
+	facts, err := encodePart(draftPart{Version: d.Version, File: file, By: by, Time: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	if err := r.roomForPart(ctx, plugin); err != nil {
+		return err
+	}
+	if _, err := content.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := r.store.Put(ctx, file.Key, content, file.Size); err != nil {
+		return unavailable(err)
+	}
+	if err := unavailable(r.store.Create(ctx, folder+"facts", facts)); err != nil {
+		if !errors.As(err, &e) || e.Code != OutcomeUnknown {
+			_ = r.store.Delete(context.WithoutCancel(ctx), file.Key) // else the sweep does it
+		}
+		return err
+	}
+	return nil
 }
 
 // brought returns the release of d, if it is published and has the file.
@@ -203,7 +231,7 @@ func (r *Registry) descriptorFor(ctx context.Context, p schema.Package) ([]byte,
 	var found []Draft
 	for _, d := range all {
 		if slices.ContainsFunc(packagesOf(&d.Descriptor), func(q schema.Package) bool {
-			return !q.External && samePackage(p, q) && (q.Version == "" || q.Version == p.Version)
+			return !q.External && samePackage(p, q) && (q.Version == "" || sameVersion(p, q))
 		}) {
 			found = append(found, d)
 		}
@@ -240,9 +268,16 @@ func (r *Registry) PutDraft(ctx context.Context, descriptor []byte, by string) (
 	case !errors.As(err, &e) || e.Code != NotFound:
 		return Draft{}, err
 	}
-	part := draftPart{Version: d.Version, Descriptor: descriptor, By: by, Time: time.Now().UTC()}
-	if err := r.addPart(ctx, draftFolder(schema.Normalise(d.Name)), part); err != nil {
+	facts, err := encodePart(draftPart{Version: d.Version, Descriptor: descriptor, By: by, Time: time.Now().UTC()})
+	if err != nil {
 		return Draft{}, err
+	}
+	plugin := schema.Normalise(d.Name)
+	if err := r.roomForPart(ctx, plugin); err != nil {
+		return Draft{}, err
+	}
+	if err := r.store.Create(ctx, draftFolder(plugin)+"facts", facts); err != nil {
+		return Draft{}, unavailable(err)
 	}
 	return r.Draft(ctx, d.Name, d.Version)
 }
@@ -251,24 +286,41 @@ func draftFolder(plugin string) string {
 	return "drafts/" + plugin + "/" + strings.ToLower(rand.Text()) + "/"
 }
 
-func (r *Registry) addPart(ctx context.Context, folder string, p draftPart) error {
-	waiting := 0
+// roomForPart fails when too much waits already.
+func (r *Registry) roomForPart(ctx context.Context, plugin string) error {
+	all, own := 0, 0
 	for info, err := range r.store.List(ctx, "drafts/", "") {
 		if err != nil {
 			return unavailable(err)
 		}
 		if strings.HasSuffix(info.Key, "/facts") {
-			waiting++
+			all++
+			if strings.HasPrefix(info.Key, "drafts/"+plugin+"/") {
+				own++
+			}
 		}
 	}
-	if waiting >= maxDraftParts {
-		return fail(TooMany, "finish or drop some: appstore draft list", "%d uploads wait for the rest of their bundles already", waiting)
+	const fix = "finish or drop some: appstore draft list"
+	if own >= maxPluginParts {
+		return fail(TooMany, fix, "%d uploads for %s wait for the rest of their bundles already", own, plugin)
 	}
-	data, err := json.Marshal(p)
-	if err != nil {
-		return err
+	if all >= maxDraftParts {
+		return fail(TooMany, fix, "%d uploads wait for the rest of their bundles already", all)
 	}
-	return unavailable(r.store.Create(ctx, folder+"facts", data))
+	return nil
+}
+
+func encodePart(p draftPart) ([]byte, error) {
+	var to bytes.Buffer
+	e := json.NewEncoder(&to)
+	e.SetEscapeHTML(false) // it makes six bytes of one
+	if err := e.Encode(p); err != nil {
+		return nil, err
+	}
+	if to.Len() > maxDraftFacts {
+		return nil, fail(TooLarge, "shorten the descriptor, or what the package says of itself", "what has to be kept of the upload takes %d bytes; at most %d are allowed", to.Len(), maxDraftFacts)
+	}
+	return to.Bytes(), nil
 }
 
 // Drafts lists all drafts, by plugin and version.
@@ -302,6 +354,10 @@ func (r *Registry) drafts(ctx context.Context, prefix string) ([]Draft, error) {
 		part, err := r.readPart(ctx, info.Key)
 		if errors.Is(err, storage.ErrNotExist) {
 			continue // finished or dropped meanwhile
+		}
+		if errors.Is(err, errUnreadable) {
+			r.log.Warn("a part of a draft can't be read; the sweep takes it", "key", info.Key, "error", err)
+			continue
 		}
 		if err != nil {
 			return nil, unavailable(err)
@@ -353,8 +409,17 @@ func (r *Registry) readPart(ctx context.Context, key string) (p draftPart, err e
 		return p, err
 	}
 	defer c.Close()
-	return p, json.NewDecoder(io.LimitReader(c, maxDraftFacts)).Decode(&p)
+	data, err := io.ReadAll(io.LimitReader(c, maxDraftFacts+1))
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return p, nil
 }
+
+var errUnreadable = errors.New("unreadable facts of a draft")
 
 // missing gives the packages that the descriptor names and of which neither
 // the draft nor the store has a file.

@@ -218,6 +218,10 @@ func TestDamagedCatalogueIsMadeAnew(t *testing.T) {
 		"empty":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
 		"cut short": func(path string) error { return os.Truncate(path, 5000) },
 		"missing":   os.Remove,
+		// Where reading it ends the process, this is there at the next start.
+		"ends the program": func(path string) error {
+			return errors.Join(os.WriteFile(path+".opening", nil, 0o600), os.Truncate(path, 16384))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := damage(filepath.Join(p.dir, "a", "catalogue.db")); err != nil {

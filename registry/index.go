@@ -36,6 +36,7 @@ type indexer struct {
 	own  atomic.Bool // woken for an entry of our own
 
 	mu        sync.Mutex
+	history   uint64 // of the catalogue, that reached is of
 	reached   uint64
 	downloads map[string]uint64        // by plugin: what the index was last told
 	waiters   map[chan struct{}]uint64 // closed when reached is at least that
@@ -98,6 +99,9 @@ func (x *indexer) run(ctx context.Context) {
 // catchUp brings the index from its own position to the catalogue's, at the
 // cost of what changed. An index of another history is rebuilt.
 func (x *indexer) catchUp(ctx context.Context) error {
+	if err := x.r.Movable(); err != nil {
+		return err // the catalogue may be half read
+	}
 	state, err := x.index.State(ctx)
 	if err != nil {
 		return err
@@ -112,12 +116,12 @@ func (x *indexer) catchUp(ctx context.Context) error {
 			return x.rebuild(ctx)
 		}
 	}
-	if state.Position >= x.r.cat.head().Position { // another replica was faster
-		x.arrived(state.Position)
+	if mark := x.r.Mark(); state.Position >= mark.position { // another replica was faster
+		x.arrived(Mark{mark.history, state.Position})
 		return nil
 	}
 	for after := state.Position; ; {
-		docs, reached, head, err := x.changed(after)
+		docs, reached, head, history, err := x.changed(after)
 		if err != nil {
 			return err
 		}
@@ -133,7 +137,7 @@ func (x *indexer) catchUp(ctx context.Context) error {
 			return err
 		}
 		if reached == head.Position {
-			x.arrived(reached)
+			x.arrived(Mark{history, reached})
 			return nil
 		}
 		after = reached
@@ -143,9 +147,10 @@ func (x *indexer) catchUp(ctx context.Context) error {
 // changed gives the documents of the plugins that changed first after a
 // position, and the position up to which these are all. A plugin that changes
 // again later moves to a later position, so that none is missed between pieces.
-func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head search.Mark, err error) {
+func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head search.Mark, history uint64, err error) {
 	err = x.r.cat.view(func(t tx) error {
 		h := t.head()
+		history = t.history()
 		head = search.Mark{Position: h.Position, Digest: h.Digest}
 		reached = h.Position
 		var failure error
@@ -161,16 +166,20 @@ func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head
 		})
 		return failure
 	})
-	return docs, reached, head, err
+	return docs, reached, head, history, err
 }
 
 // rebuild makes the index anew from the whole catalogue.
 func (x *indexer) rebuild(ctx context.Context) error {
-	head := x.r.cat.head()
+	var head journal.Head
+	var history uint64
+	if err := x.r.cat.view(func(t tx) error { head, history = t.head(), t.history(); return nil }); err != nil {
+		return err
+	}
 	if err := x.index.Rebuild(ctx, search.Mark{Position: head.Position, Digest: head.Digest}, x.all(ctx)); err != nil {
 		return err
 	}
-	x.arrived(head.Position)
+	x.arrived(Mark{history, head.Position})
 	return nil
 }
 
@@ -240,17 +249,20 @@ func document(t tx, name string) (search.Doc, error) {
 
 // forget says that the journal was replaced: what the index had reached is of
 // another history.
-func (x *indexer) forget() {
+func (x *indexer) forget(history uint64) {
 	x.mu.Lock()
-	x.reached = 0
+	x.history, x.reached = history, 0
 	x.mu.Unlock()
 	x.notify(true)
 }
 
-func (x *indexer) arrived(position uint64) {
+func (x *indexer) arrived(at Mark) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.reached = max(x.reached, position)
+	if at.history < x.history {
+		return // it was under way when the journal was replaced
+	}
+	x.reached = max(x.reached, at.position)
 	for c, at := range x.waiters {
 		if at <= x.reached {
 			close(c)

@@ -2,12 +2,12 @@ package registry
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"appstore/registry/journal"
+	"appstore/storage"
 )
 
 // Bounds of one journal entry: what waits beyond them goes into the next.
@@ -135,8 +135,10 @@ func (r *Registry) commit(ctx context.Context, batch []*pending) {
 	for len(batch) > 0 {
 		rest, err := r.commitSome(ctx, batch, fresh)
 		switch {
-		case errors.Is(err, journal.ErrLost), errors.Is(err, errNotFresh):
-			if _, err = r.catchUp(ctx); err == nil {
+		case errors.Is(err, journal.ErrLost), errors.Is(err, errNotFresh), errors.Is(err, errReplaced):
+			if errors.Is(err, errReplaced) && !r.checkJournal(ctx) {
+				err = fmt.Errorf("%w: %w", storage.ErrUnavailable, errReplaced)
+			} else if _, err = r.catchUp(ctx); err == nil {
 				fresh = true
 				continue
 			}
@@ -155,6 +157,9 @@ func (r *Registry) commit(ctx context.Context, batch []*pending) {
 // errNotFresh: a command failed, or changes nothing; both might be for what we
 // have not read yet.
 var errNotFresh = errors.New("the catalogue may be behind")
+
+// errReplaced: the entry that the next one would follow is not in the journal.
+var errReplaced = errors.New("the journal was replaced by another or an older one")
 
 // commitSome returns the commands that are still to be answered.
 func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool) (rest []*pending, err error) {
@@ -198,7 +203,7 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 	}
 	if len(events) > 0 {
 		appending, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-		entry, err := r.journal.Append(appending, head, time.Now(), events)
+		entry, err := r.append(appending, head, events)
 		cancel()
 		if err != nil {
 			return batch, err
@@ -218,6 +223,20 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 		p.outcome <- outcomes[i]
 	}
 	return batch[decided:], nil
+}
+
+// append creates the entry after head. It looks first whether head is still in the
+// journal: the store may have been put back from a backup since it was read, and an
+// entry after a gap would be seen by nobody.
+func (r *Registry) append(ctx context.Context, head journal.Head, events []journal.Event) (journal.Entry, error) {
+	ok, err := r.journal.Contains(ctx, head)
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	if !ok {
+		return journal.Entry{}, errReplaced
+	}
+	return r.journal.Append(ctx, head, time.Now(), events)
 }
 
 // encodeAll refuses what one entry could not hold.
@@ -326,15 +345,24 @@ func applyAll(t tx, facts []event, head journal.Head) error {
 
 // checkJournal notices that the store was put back from a backup under a
 // running replica: the entry we stand on is gone or another one. The catalogue
-// is emptied and read again; the index notices by itself (truth 10).
-func (r *Registry) checkJournal(ctx context.Context) {
+// is emptied and read again; until that is done, movable things are not answered.
+// The index notices by itself (truth 10). It tells whether that is so.
+func (r *Registry) checkJournal(ctx context.Context) (replaced bool) {
 	head := r.cat.head()
 	ok, err := r.journal.Contains(ctx, head)
 	if err != nil || ok {
-		return
+		return false
+	}
+	// Whoever answers "there is no such thing" must be our store, and not a gateway
+	// in front of it.
+	if id, err := journal.ReadIdentity(ctx, r.store); err != nil || id != r.storeID {
+		r.log.Error("the storage says that the journal's last entry is gone, but does not show that it is our storage; waiting", "position", head.Position, "store", r.storeID, "answers as", id, "error", err)
+		return false
 	}
 	r.log.Error("the journal was replaced by another or an older one; reading it anew", "position", head.Position)
+	var history uint64
 	if err := r.cat.update(func(t tx) error {
+		history = t.history() + 1
 		for _, name := range buckets {
 			if string(name) == string(bucketMeta) {
 				continue
@@ -346,13 +374,12 @@ func (r *Registry) checkJournal(ctx context.Context) {
 				return err
 			}
 		}
-		if err := t.Bucket(bucketMeta).Put([]byte("history"), binary.BigEndian.AppendUint64(nil, t.history()+1)); err != nil {
-			return err
-		}
-		return t.setHead(journal.Head{})
+		r.seen.Store(never) // before anybody can see the empty catalogue
+		return errors.Join(t.setHistory(history), t.setHead(journal.Head{}))
 	}); err != nil {
 		r.log.Error("the local catalogue could not be emptied", "error", err)
-		return
+		return false
 	}
-	r.index.forget()
+	r.index.forget(history)
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"appstore/registry/artifact"
 	"appstore/schema"
 )
 
@@ -14,7 +15,7 @@ type PackageFile struct {
 	Plugin    string    // that owns the package
 	Release   string    // the version of the release that brought it first: where the file is served, also after newer ones
 	Published time.Time // when that was
-	Yanked    bool      // no live release brings this version of the package any more (truth 6)
+	Yanked    bool      // no live release of Plugin brings or uses this version of the package any more (truth 6)
 	Reason    string    // of the newest yank, when Yanked
 }
 
@@ -33,18 +34,23 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 			return fail(NotFound, "check the spelling", "there is no %s package %q here", ecosystem, name)
 		}
 		seen := map[string]int{}   // file name, version -> place in all
-		live := map[string]bool{}  // version -> a live release brings it
-		why := map[string]string{} // version -> reason of the newest yanked release
+		live := map[string]bool{}  // version -> a live release brings or uses it
+		why := map[string]string{} // version -> reason of the newest yanked release that brings it
 		err := t.versions(owner, nil, func(l line) bool {
 			release, ok := t.releaseAt(l.key)
 			if !ok || !visible(release, Public) {
 				return true
 			}
+			for _, f := range release.Uses {
+				if samePackage(f.Package, p) && release.State == Live {
+					live[artifact.VersionKey(ecosystem, f.Package.Version)] = true
+				}
+			}
 			for _, f := range release.Files {
 				if !samePackage(f.Package, p) {
 					continue
 				}
-				v := f.Package.Version
+				v := artifact.VersionKey(ecosystem, f.Package.Version)
 				live[v] = live[v] || release.State == Live
 				if _, ok := why[v]; !ok && release.State == Yanked {
 					why[v] = release.Reason
@@ -62,7 +68,7 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 			return true
 		})
 		for i := range all {
-			if v := all[i].Package.Version; !live[v] {
+			if v := artifact.VersionKey(ecosystem, all[i].Package.Version); !live[v] {
 				all[i].Yanked, all[i].Reason = true, why[v]
 			}
 		}

@@ -173,7 +173,7 @@ func named(d *schema.Descriptor, f *File) error {
 		switch {
 		case p.External:
 			return fail(ArtifactMismatch, "remove `external`, or do not upload the file", "%s was uploaded, but the descriptor marks %q as external", f.Name, p.Name)
-		case p.Version != "" && p.Version != f.Package.Version:
+		case p.Version != "" && !sameVersion(p, f.Package):
 			return fail(ArtifactMismatch, "make them agree", "%s is version %s of %q, but the descriptor says %s", f.Name, f.Package.Version, p.Name, p.Version)
 		}
 	}
@@ -238,7 +238,7 @@ func oneVersion(files []File) error {
 			if !samePackage(f.Package, g.Package) {
 				continue
 			}
-			if f.Package.Version != g.Package.Version {
+			if !sameVersion(f.Package, g.Package) {
 				return fail(ArtifactMismatch, "upload files of one version", "%s is version %s of %q, but %s is %s", f.Name, f.Package.Version, f.Package.Name, g.Name, g.Package.Version)
 			}
 			if f.Kind == NPMTarball {
@@ -307,9 +307,13 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 		stored = append(stored, f.Key)
 		return unavailable(r.store.Put(ctx, f.Key, content, f.Size))
 	}
+	submitted := false
 	defer func() {
+		// Once it may be in an entry, only a refusal says that it is not. A storage that
+		// wrongly claims that nothing happened must cost disk space, not a release's bytes.
 		var e *Error
-		if err == nil && created || errors.As(err, &e) && e.Code == OutcomeUnknown {
+		refused := errors.As(err, &e) && e.Code != OutcomeUnknown && e.Code != Unavailable
+		if created || submitted && err != nil && !refused {
 			return
 		}
 		for _, key := range stored {
@@ -335,6 +339,7 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 		}
 	}
 	release.Published = time.Now().UTC()
+	submitted = true
 	o, err := r.submit(ctx, publish{*release})
 	return o.position, o.changed, err
 }

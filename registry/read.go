@@ -35,10 +35,17 @@ func (r *Registry) fresh(ctx context.Context) error {
 	}
 }
 
+// never is when the end of a journal that is being read anew was last seen.
+const never = 0
+
 // Movable fails when this replica has not seen the journal's end for so long
 // that it can't speak for what may have moved (truth 4).
 func (r *Registry) Movable() error {
-	age := time.Since(time.Unix(0, r.seen.Load()))
+	seen := r.seen.Load()
+	if seen == never {
+		return fail(Stale, "ask for an exact version, or try again in a few seconds", "the storage was put back to an older state, which is being read")
+	}
+	age := time.Since(time.Unix(0, seen))
 	if why := r.readOnly.Load(); why != nil && age > staleAfter {
 		return fail(ReadOnly, "ask for an exact version, or another replica; the operator must upgrade this one", "this replica can't follow the journal: %s", *why)
 	}
@@ -270,6 +277,9 @@ func (r *Registry) Events(ctx context.Context, after uint64, limit int) (changes
 	}
 	n, size := 0, 0
 	for entry, err := range r.journal.After(ctx, head) {
+		if err != nil && n > 0 {
+			return changes, next, nil // who goes on from there is told
+		}
 		if err != nil {
 			return nil, after, unavailable(err)
 		}

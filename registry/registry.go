@@ -112,6 +112,19 @@ func (r *Registry) Close() error {
 // openCatalogue opens the local catalogue; one that is damaged, of another
 // store or ahead of the journal is made anew from a snapshot, or from nothing.
 func (r *Registry) openCatalogue(ctx context.Context, path string) error {
+	// Some damage ends the process, by a panic in a goroutine of the library or by a
+	// signal. Then this mark is there at the next start, and the file goes.
+	opening := path + ".opening"
+	if _, err := os.Stat(opening); err == nil {
+		r.log.Warn("the program ended while it opened the local catalogue; making it anew")
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.WriteFile(opening, nil, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(opening)
 	_, err := os.Stat(path)
 	fresh := errors.Is(err, os.ErrNotExist)
 	for try := range 3 {
@@ -222,11 +235,11 @@ func (r *Registry) StoreID() string { return r.storeID }
 
 // Ready is nil while the journal can be read.
 func (r *Registry) Ready(ctx context.Context) error {
-	_, err := r.journal.Contains(ctx, journal.Head{Position: 1})
-	if err != nil {
-		return unavailable(err)
+	id, err := journal.ReadIdentity(ctx, r.store)
+	if err == nil && id != r.storeID || errors.Is(err, storage.ErrNotExist) {
+		err = fmt.Errorf("%w: it is not the store %s, but %q (%v)", storage.ErrUnavailable, r.storeID, id, err)
 	}
-	return nil
+	return unavailable(err)
 }
 
 // Status is what the operator wants to know.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -140,9 +141,11 @@ func wheelOf(t *testing.T, name, version, tag string, all map[string]string) upF
 		record += fmt.Sprintf("%s,sha256=%s,%d\n", path, base64.RawURLEncoding.EncodeToString(sum[:]), len(text))
 	}
 	for path, text := range all {
-		add(path, text)
+		if path != "METADATA" {
+			add(path, text)
+		}
 	}
-	add(info+"METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n")
+	add(info+"METADATA", cmp.Or(all["METADATA"], "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\nRequires-Python: >=3.8\n\nText.\n"))
 	add(info+"WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-"+tag+"\n")
 	add(info+"RECORD", record)
 	if err := z.Close(); err != nil {
@@ -153,10 +156,16 @@ func wheelOf(t *testing.T, name, version, tag string, all map[string]string) upF
 
 func npm(t *testing.T, name, version, salt string) upFile {
 	t.Helper()
+	text := fmt.Sprintf(`{"name":%q,"version":%q,"description":%q,"scripts":{"install":"x"}}`, name, version, salt)
+	return npmOf(t, strings.TrimPrefix(strings.ReplaceAll(name, "/", "-"), "@")+"-"+version+".tgz", text)
+}
+
+// npmOf is a tarball with that package.json alone.
+func npmOf(t *testing.T, file, text string) upFile {
+	t.Helper()
 	var b bytes.Buffer
 	g := gzip.NewWriter(&b)
 	w := tar.NewWriter(g)
-	text := fmt.Sprintf(`{"name":%q,"version":%q,"description":%q,"scripts":{"install":"x"}}`, name, version, salt)
 	if err := w.WriteHeader(&tar.Header{Name: "package/package.json", Mode: 0o644, Size: int64(len(text))}); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +173,7 @@ func npm(t *testing.T, name, version, salt string) upFile {
 	if err := errors.Join(w.Close(), g.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return upFile{strings.TrimPrefix(strings.ReplaceAll(name, "/", "-"), "@") + "-" + version + ".tgz", b.Bytes()}
+	return upFile{file, b.Bytes()}
 }
 
 func mustPublish(t *testing.T, r *Registry, u Upload) Published {

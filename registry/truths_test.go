@@ -114,8 +114,12 @@ func TestTruth2(t *testing.T) {
 		if names := found(t, p.index, "kube"); len(names) > 0 {
 			t.Fatalf("search finds %v after a failed publish", names)
 		}
-		if left := storedFiles(t, p.store); len(left) > 0 {
+		// Where the entry itself failed, the files stay for the sweep: see keep.
+		if left := storedFiles(t, p.store); len(left) > 0 && writes < 4 {
 			t.Fatalf("after a failure at write %d, %v stayed", writes, left)
+		}
+		if n, err := r.sweep(t.Context(), time.Now().Add(time.Hour)); err != nil || n > 0 && writes < 4 || len(storedFiles(t, p.store)) > 0 {
+			t.Fatalf("after a failure at write %d the sweep took %d, %v", writes, n, err)
 		}
 	}
 	// A crash leaves files that nothing refers to; the sweep takes exactly those.
@@ -225,6 +229,13 @@ func TestTruth5(t *testing.T) {
 	}
 	_, err := r.Publish(t.Context(), upload(withPackages("Kube", "1.0.2", "kube-back", ""), wheel(t, "kube-back", "1.0.0", "any", "other")))
 	wantCode(t, err, FileExists, one.name)
+	// Another spelling of its version does not make it another file.
+	spelled := wheelOf(t, "kube-back", "1.0.0", "any", map[string]string{
+		"kube_back.py": "class Plugin: pass  # other\n",
+		"METADATA":     "Metadata-Version: 2.1\nName: kube-back\nVersion: v1.0.0\n\n",
+	})
+	_, err = r.Publish(t.Context(), upload(withPackages("Kube", "1.0.2", "kube-back", ""), spelled))
+	wantCode(t, err, FileExists, one.name)
 	mustPublish(t, r, upload(withPackages("Kube", "1.0.3", "kube-back", ""), wheel(t, "kube-back", "1.0.0", "linux_x86_64", "")))
 	renamed := npm(t, "@kube/front", "1.0.0", "other")
 	renamed.name = "other.tgz"
@@ -271,6 +282,11 @@ func TestTruth6(t *testing.T) {
 	}
 	if !yankedNow() {
 		t.Error("no live release brings it, and it is not yanked")
+	}
+	// A release of the owner that only corrects the descriptor uses the stored files.
+	mustPublish(t, r, upload(withPackages("Kube", "1.0.2", "kube-back", "")+"backend_version: 1.0.0\n"))
+	if yankedNow() {
+		t.Error("a live release of its owner uses it, and it is yanked")
 	}
 }
 

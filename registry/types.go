@@ -12,6 +12,7 @@ import (
 const (
 	MaxReleases = 5000    // of one plugin
 	MaxFiles    = 100     // of one release
+	MaxChannels = 50      // of one plugin
 	MaxFile     = 2 << 30 // bytes of one file
 	MaxUpload   = 4 << 30 // bytes of one publish, all files together
 	MaxReason   = 500     // runes of a yank's reason

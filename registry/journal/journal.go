@@ -89,8 +89,14 @@ func (j *Journal) key(position uint64) string {
 	return fmt.Sprintf("%s%09d/%03d", j.prefix, position/1000, position%1000)
 }
 
+// readTimeout bounds one read of a small object, its body included: whoever
+// follows a journal must not wait for ever for one answer that has stalled.
+const readTimeout = 30 * time.Second
+
 // Read returns one entry, or an error that wraps storage.ErrNotExist, ErrNewer or ErrChain.
 func (j *Journal) Read(ctx context.Context, position uint64) (Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	r, info, err := j.store.Get(ctx, j.key(position), storage.Read{})
 	if err != nil {
 		return Entry{}, fmt.Errorf("journal %s, entry %d: %w", j.name, position, err)
@@ -280,30 +286,39 @@ func Identity(ctx context.Context, store storage.Store) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for range 2 {
-		r, _, err := store.Get(ctx, identityKey, storage.Read{})
-		if errors.Is(err, storage.ErrNotExist) {
-			if err := store.Create(ctx, identityKey, data); err != nil && !errors.Is(err, storage.ErrExist) && !errors.Is(err, storage.ErrUnknown) {
-				return "", err
-			}
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		defer r.Close()
-		text, err := io.ReadAll(io.LimitReader(r, 1<<16))
-		if err != nil {
-			return "", err
-		}
-		var id identity
-		if err := json.NewDecoder(bytes.NewReader(text)).Decode(&id); err != nil || id.Store == "" {
-			return "", fmt.Errorf("%s in the store is not an AppStore's (%v); choose an empty bucket, prefix or folder", identityKey, err)
-		}
-		if id.Layout > Layout {
-			return "", fmt.Errorf("%s says layout %d, this program knows %d: %w", identityKey, id.Layout, Layout, ErrNewer)
-		}
-		return id.Store, nil
+	id, err := ReadIdentity(ctx, store)
+	if !errors.Is(err, storage.ErrNotExist) {
+		return id, err
 	}
-	return "", fmt.Errorf("%s could not be written: %w", identityKey, storage.ErrUnavailable)
+	if err := store.Create(ctx, identityKey, data); err != nil && !errors.Is(err, storage.ErrExist) && !errors.Is(err, storage.ErrUnknown) {
+		return "", err
+	}
+	if id, err = ReadIdentity(ctx, store); errors.Is(err, storage.ErrNotExist) {
+		return "", fmt.Errorf("%s could not be written: %w", identityKey, storage.ErrUnavailable)
+	}
+	return id, err
+}
+
+// ReadIdentity returns the id of a store that has one; else its error wraps
+// storage.ErrNotExist.
+func ReadIdentity(ctx context.Context, store storage.Store) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	r, _, err := store.Get(ctx, identityKey, storage.Read{})
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, 1<<16))
+	if err != nil {
+		return "", err
+	}
+	var id identity
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&id); err != nil || id.Store == "" {
+		return "", fmt.Errorf("%s in the store is not an AppStore's (%v); choose an empty bucket, prefix or folder", identityKey, err)
+	}
+	if id.Layout > Layout {
+		return "", fmt.Errorf("%s says layout %d, this program knows %d: %w", identityKey, id.Layout, Layout, ErrNewer)
+	}
+	return id.Store, nil
 }

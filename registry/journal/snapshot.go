@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"appstore/storage"
@@ -28,13 +29,42 @@ func (j *Journal) SaveSnapshot(ctx context.Context, position uint64, content io.
 	if err != nil {
 		return err
 	}
-	for len(keys) > keepSnapshots {
-		if err := j.store.Delete(ctx, keys[0]); err != nil {
+	var useful []string
+	for _, key := range keys {
+		ok, err := j.reaches(ctx, key)
+		if err != nil {
 			return err
 		}
-		keys = keys[1:]
+		if ok {
+			useful = append(useful, key)
+		} else if err := j.store.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	for len(useful) > keepSnapshots {
+		if err := j.store.Delete(ctx, useful[0]); err != nil {
+			return err
+		}
+		useful = useful[1:]
 	}
 	return nil
+}
+
+// reaches tells whether the journal has the entry that a snapshot was made at.
+// One that was put back from a backup may not, while the snapshot stayed.
+func (j *Journal) reaches(ctx context.Context, snapshot string) (bool, error) {
+	position, err := strconv.ParseUint(snapshot[strings.LastIndexByte(snapshot, '/')+1:], 10, 64)
+	if err != nil {
+		return false, nil
+	}
+	_, err = j.Read(ctx, position)
+	if errors.Is(err, storage.ErrNotExist) {
+		return position == 0, nil
+	}
+	if errors.Is(err, ErrNewer) || errors.Is(err, ErrChain) {
+		err = nil
+	}
+	return err == nil, err
 }
 
 // LatestSnapshot opens the newest snapshot, or returns an error that wraps storage.ErrNotExist.
@@ -44,6 +74,11 @@ func (j *Journal) LatestSnapshot(ctx context.Context) (io.ReadCloser, error) {
 		return nil, err
 	}
 	for _, key := range slices.Backward(keys) {
+		if ok, err := j.reaches(ctx, key); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
 		r, _, err := j.store.Get(ctx, key, storage.Read{})
 		if errors.Is(err, storage.ErrNotExist) {
 			continue // swept by another replica meanwhile
