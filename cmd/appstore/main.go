@@ -31,7 +31,7 @@ func main() {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) string) int {
 	a := &app{in: stdin, out: stdout, err: stderr, env: env}
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(queryLast(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,9 +22,13 @@ Words must all be found; "quoted words" must stand together; -word must not be
 there. Filters can stand in the query, too: tag:kubernetes category:containers
 -interface:admin. Values of one filter are alternatives.`,
 		Example: `  appstore search kubernetes cluster
+  appstore search galaxy -docker
   appstore search 'rna seq' --category genomics --sort updated
   appstore search --tag gpu --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if q.Limit < 1 {
+				return &usageError{fmt.Errorf("--limit %d: give 1 to 100", q.Limit)}
+			}
 			q.Text = strings.Join(args, " ")
 			c, err := a.client()
 			if err != nil {
@@ -40,17 +46,35 @@ there. Filters can stand in the query, too: tag:kubernetes category:containers
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&q.Category, "category", nil, "only of this `category`")
-	f.StringSliceVar(&q.Tag, "tag", nil, "only with this `tag`")
-	f.StringSliceVar(&q.Interface, "interface", nil, "only with this `interface`: launch, admin, backup, ...")
-	f.StringSliceVar(&q.Maintainer, "maintainer", nil, "only of this `maintainer`")
-	f.StringSliceVar(&q.Trust, "trust", nil, "only of this `trust`")
-	f.StringSliceVar(&q.Status, "status", nil, "only with this `status`: LIVE, DEV, CERTIFICATION")
+	f.StringArrayVar(&q.Category, "category", nil, "only of this `category`")
+	f.StringArrayVar(&q.Tag, "tag", nil, "only with this `tag`")
+	f.StringArrayVar(&q.Interface, "interface", nil, "only with this `interface`: launch, admin, backup, ...")
+	f.StringArrayVar(&q.Maintainer, "maintainer", nil, "only of this `maintainer`")
+	f.StringArrayVar(&q.Trust, "trust", nil, "only of this `trust`")
+	f.StringArrayVar(&q.Status, "status", nil, "only with this `status`: LIVE, DEV, CERTIFICATION")
 	f.StringVar(&q.Sort, "sort", "", "`order`: relevance (default), name, updated or downloads")
 	f.IntVar(&q.Limit, "limit", 20, "at most this `many`, up to 100")
 	f.StringVar(&q.After, "after", "", "`cursor` of the next page")
 	f.BoolVar(&q.Explain, "explain", false, "say what each field and signal gave to the score")
 	return a.connects(a.answersJSON(c))
+}
+
+// queryLast puts the words of a search that begin with one dash ("-docker",
+// "-interface:admin") behind a "--", as they are part of the query and no flags. A
+// search has no flags of one letter but -h.
+func queryLast(args []string) []string {
+	if len(args) == 0 || args[0] != "search" || slices.Contains(args, "--") {
+		return args
+	}
+	var rest, words []string
+	for _, arg := range args {
+		if len(arg) > 1 && arg[0] == '-' && arg[1] != '-' && arg != "-h" {
+			words = append(words, arg)
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	return slices.Concat(rest, []string{"--"}, words)
 }
 
 func (a *app) printHits(found *client.List[client.Hit], q client.Query) {
