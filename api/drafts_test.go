@@ -79,11 +79,12 @@ func TestUsesAndDownloads(t *testing.T) {
 		for _, agent := range []string{"pip/26.0 {}", "npm/11 node", "Mozilla/5.0", "curl/8"} {
 			p.get(path+files[0].Name, "User-Agent", agent)
 		}
-		p.get(path+files[0].Name, "Range", "bytes=5-")                     // the rest of a download is no second one
-		p.do(request{method: http.MethodHead, path: path + files[0].Name}) // nor is a look
+		p.get(path+files[0].Name, "Range", "bytes=0-4")                    // a download in two parts counts once,
+		p.get(path+files[0].Name, "Range", "bytes=5-")                     // with its last byte
+		p.do(request{method: http.MethodHead, path: path + files[0].Name}) // a look is none
 		eventually(t, "the downloads are told", func() bool {
 			w, err := p.client.Plugin(t.Context(), "user")
-			return err == nil && fmt.Sprint(w.Downloads.Total, w.Downloads.Clients) == "6 map[browser:1 npm:1 other:3 pip:1]" && w.Downloads.Releases["2.0.0"] == 6
+			return err == nil && fmt.Sprint(w.Downloads.Total, w.Downloads.Clients) == "7 map[browser:1 npm:1 other:4 pip:1]" && w.Downloads.Releases["2.0.0"] == 7
 		})
 	})
 }

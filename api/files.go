@@ -57,7 +57,8 @@ func (s *server) file(c echo.Context) error {
 	}
 	part, status := storage.Read{}, http.StatusOK
 	size := f.Size
-	if want := req.Header.Get("Range"); want != "" && ifRange(req.Header.Get("If-Range"), tag) {
+	// RFC 9110, section 14.2: Range is for GET alone.
+	if want := req.Header.Get("Range"); want != "" && req.Method == http.MethodGet && ifRange(req.Header.Get("If-Range"), tag) {
 		first, length, ok := parseRange(want, f.Size)
 		if !ok {
 			h.Set("Content-Range", fmt.Sprintf("bytes */%d", f.Size))
@@ -86,9 +87,6 @@ func (s *server) file(c echo.Context) error {
 	}
 	// Echo's Response hides ReadFrom; the writer below it has it, and sends a
 	// file of the disk without copying it through memory (sendfile).
-	if part.Offset == 0 && f.Kind != registry.CoreMetadata {
-		s.Registry.CountDownload(r.Plugin, r.Descriptor.Version, clientKind(req.UserAgent()))
-	}
 	n, err := io.Copy(c.Response().Writer, reader)
 	c.Response().Size += n
 	if err == nil && n != size {
@@ -96,6 +94,10 @@ func (s *server) file(c echo.Context) error {
 	}
 	if err != nil && req.Context().Err() != nil {
 		return req.Context().Err()
+	}
+	// What was broken off, or taken in parts, counts with its last byte.
+	if err == nil && part.Offset+n == f.Size && f.Kind != registry.CoreMetadata {
+		s.Registry.CountDownload(r.Plugin, r.Descriptor.Version, clientKind(req.UserAgent()))
 	}
 	return err
 }

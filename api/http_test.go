@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -110,6 +111,17 @@ func TestRanges(t *testing.T) {
 			if c.status == 416 && !strings.HasPrefix(res.Header.Get("Content-Range"), "bytes */") {
 				t.Errorf("%s: Content-Range %q", c.header, res.Header.Get("Content-Range"))
 			}
+		}
+		if res := p.do(request{method: "HEAD", path: path, header: map[string]string{"Range": "bytes=0-9"}}); res.StatusCode != 200 || res.Header.Get("Content-Length") != fmt.Sprint(size) {
+			t.Errorf("HEAD with a range: %d, %s bytes", res.StatusCode, res.Header.Get("Content-Length"))
+		}
+		// Whole files count as downloads, and parts with the last byte; not the first ten.
+		before := p.reg.Downloads("ranged").Total
+		for header, n := range map[string]uint64{"bytes=0-9": 0, "bytes=0-0": 0, "bytes=10-": 1, "": 1} {
+			p.get(path, "Range", header)
+			// Counted when all is sent, so perhaps a moment after the client has it.
+			eventually(t, fmt.Sprintf("%q counts as %d downloads", header, n), func() bool { return p.reg.Downloads("ranged").Total == before+n })
+			before += n
 		}
 		for name, want := range map[string]string{
 			"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox",

@@ -29,7 +29,7 @@ func (s *server) mountCompat() {
 	m := &compatRoutes{server: s, catalogue: compat.New(s.Registry, s.Log), file: shelf.New[registry.Mark](math.MaxInt, func(*answer) int { return 1 })}
 	for path, h := range map[string]echo.HandlerFunc{
 		"/app-registry.yaml":   m.registryFile,
-		"/applications/":       s.hotly(m.applications),
+		"/applications/":       m.applications, // searches are not kept
 		"/applications/:slug/": s.hotly(m.application),
 	} {
 		s.echo.GET("/compat"+path, h)

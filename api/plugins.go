@@ -151,6 +151,10 @@ func (s *server) descriptor(c echo.Context) error {
 	if err := errors.Join(err, reader.Close()); err != nil {
 		return err
 	}
+	if c.Request().Method == http.MethodGet && len(r.Files)+len(r.Uses) == 0 {
+		// Its code comes with the host: the descriptor is all that there is to fetch.
+		s.Registry.CountDownload(r.Plugin, r.Descriptor.Version, clientKind(c.Request().UserAgent()))
+	}
 	return s.send(c, a)
 }
 

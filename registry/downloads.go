@@ -290,11 +290,13 @@ func (d *downloads) readAll(ctx context.Context) error {
 }
 
 // readPart reads one object of counts unless it is known; one of long ago is
-// added to the old ones, since it never changes.
+// added to the old ones, since it never changes. Those of today and yesterday are
+// read each time: they change often, and where a store's times are whole seconds, a
+// change need not show in what the list says.
 func (d *downloads) readPart(ctx context.Context, info storage.Info, day string, old bool) error {
 	mark := fmt.Sprint(info.Modified.UnixNano(), " ", info.Size)
 	d.mu.Lock()
-	known := d.past[day] || d.parts[info.Key].mark == mark
+	known := d.past[day] || d.parts[info.Key].mark == mark && day < time.Now().UTC().AddDate(0, 0, -1).Format(dayLayout)
 	d.mu.Unlock()
 	if known && !old || d.past[day] {
 		return nil
@@ -332,30 +334,37 @@ func (d *downloads) readOne(ctx context.Context, key string) (counts, error) {
 }
 
 // sumUp creates the sum of a day that is over. Of racing replicas one wins;
-// all have read the same objects, which nobody writes any more.
+// all read the same objects, which nobody writes any more.
 func (d *downloads) sumUp(ctx context.Context, day string) error {
 	d.flush(ctx)
-	sum := counts{}
 	d.mu.Lock()
-	d.each(func(of string, c counts) {
-		if of == day {
-			sum.addAll(c)
-		}
-	})
+	unwritten := d.dirty[day]
 	d.mu.Unlock()
+	if unwritten {
+		return fmt.Errorf("the counts of %s are not written yet", day)
+	}
+	sum := counts{}
+	var keys []string
+	for info, err := range d.r.store.List(ctx, "stats/day/"+day+"/", "") {
+		if err != nil {
+			return err
+		}
+		c, err := d.readOne(ctx, info.Key)
+		if errors.Is(err, storage.ErrNotExist) {
+			return nil // another replica has summed it up, and removes them
+		}
+		if err != nil {
+			return err
+		}
+		sum.addAll(c)
+		keys = append(keys, info.Key)
+	}
 	text, err := json.Marshal(sum)
 	if err != nil {
 		return err
 	}
 	if err := d.r.store.Create(ctx, "stats/sum/"+day, text); err != nil && !errors.Is(err, storage.ErrExist) {
 		return err
-	}
-	var keys []string
-	for info, err := range d.r.store.List(ctx, "stats/day/"+day+"/", "") {
-		if err != nil {
-			return err
-		}
-		keys = append(keys, info.Key)
 	}
 	for _, key := range keys {
 		if err := d.r.store.Delete(ctx, key); err != nil {

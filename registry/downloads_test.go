@@ -1,10 +1,15 @@
 package registry
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"appstore/storage"
 )
 
 // Replicas add up; what a process counted survives it; days that are over are
@@ -47,6 +52,39 @@ func TestDownloads(t *testing.T) {
 	want(c)
 	c.downloads.gather(t.Context()) // a second look counts nothing twice
 	want(c)
+}
+
+// seconds is a store whose times are whole seconds, as those of S3 are.
+type seconds struct{ storage.Store }
+
+func (s seconds) List(ctx context.Context, prefix, after string) iter.Seq2[storage.Info, error] {
+	return func(yield func(storage.Info, error) bool) {
+		for info, err := range s.Store.List(ctx, prefix, after) {
+			info.Modified = info.Modified.Truncate(time.Hour) // all of the test in one
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// A change that the list does not show, of as many bytes in the same second, is read.
+func TestDownloadsInTheSameSecond(t *testing.T) {
+	p := newPlace(t)
+	p.store = seconds{p.store}
+	a := p.replica("a")
+	mustPublish(t, a, upload(plain("Kube", "1.0.0", "s")))
+	key := "stats/day/" + time.Now().UTC().Format(dayLayout) + "/x"
+	for _, n := range []uint64{5, 9} {
+		text := fmt.Sprintf(`{"kube":{"1.0.0/pip":%d}}`, n)
+		if err := p.store.Put(t.Context(), key, strings.NewReader(text), int64(len(text))); err != nil {
+			t.Fatal(err)
+		}
+		a.downloads.gather(t.Context())
+		if got := a.Downloads("kube").Total; got != n {
+			t.Errorf("%d downloads are told, want %d", got, n)
+		}
+	}
 }
 
 func searchDoc(t *testing.T, p *place, name string) uint64 {

@@ -2,6 +2,7 @@ package npm
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,7 +157,7 @@ func (w *walk) named(ctx context.Context, name string) error {
 	return w.plugin(ctx, owner, 1)
 }
 
-// plugin adds the packages that a plugin's default release brings.
+// plugin adds the packages that a plugin's default release brings or uses.
 func (w *walk) plugin(ctx context.Context, name string, score float64) error {
 	release, err := w.r.Resolve(ctx, name, "")
 	if isNotFound(err) {
@@ -165,8 +166,9 @@ func (w *walk) plugin(ctx context.Context, name string, score float64) error {
 	if err != nil {
 		return err
 	}
-	for i := range release.Files {
-		f := &release.Files[i]
+	files := slices.Concat(release.Files, release.Uses)
+	for i := range files {
+		f := &files[i]
 		if f.Package.Ecosystem != schema.NPM || w.seen[f.Package.Name] {
 			continue
 		}

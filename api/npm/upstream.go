@@ -37,6 +37,7 @@ const (
 	packumentTimeout = time.Minute
 	keepTarballs     = 4 << 30
 	makeAtOnce       = 8                // documents
+	readAtOnce       = 3                // documents that are read from the upstream and decoded
 	makeWait         = 10 * time.Second // for a place among them
 )
 
@@ -51,6 +52,7 @@ type Upstream struct {
 	tarballs *tarballs
 	shelf    *shelf.Shelf[int64, *foreign] // marked with the slot of time
 	making   chan struct{}
+	reading  chan struct{}
 
 	scopes *shelf.Shelf[registry.Mark, map[string]bool] // one value, of "@s"
 }
@@ -82,7 +84,7 @@ func NewUpstream(o Options, r *registry.Registry) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("npm upstream: %w", err)
 	}
-	up := &Upstream{base: u, registry: r, tarballs: t, making: make(chan struct{}, makeAtOnce)}
+	up := &Upstream{base: u, registry: r, tarballs: t, making: make(chan struct{}, makeAtOnce), reading: make(chan struct{}, readAtOnce)}
 	up.shelf = shelf.New[int64](keepPackuments, (*foreign).size)
 	up.scopes = shelf.New[registry.Mark](math.MaxInt, func(map[string]bool) int { return 1 })
 	up.client = &http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
@@ -277,6 +279,12 @@ func (f *foreign) size() int {
 }
 
 func (u *Upstream) ask(ctx context.Context, name string, last *foreign) (*foreign, error) {
+	select {
+	case u.reading <- struct{}{}:
+		defer func() { <-u.reading }()
+	case <-ctx.Done():
+		return nil, refused("too many of its documents are being read")
+	}
 	at := u.base.JoinPath()
 	at.RawPath = at.EscapedPath() + url.PathEscape(name)
 	at.Path += name

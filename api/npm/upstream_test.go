@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"appstore/api"
 	"appstore/api/npm"
@@ -34,6 +35,9 @@ type elsewhere struct {
 	down     atomic.Bool
 	content  atomic.Pointer[[]byte] // of every tarball
 	at       atomic.Pointer[string] // the host of the tarballs, if another
+
+	now, most atomic.Int64 // requests at this moment, and at the worst one
+	wait      atomic.Int64 // before each answer
 }
 
 func newElsewhere(t *testing.T) *elsewhere {
@@ -43,6 +47,11 @@ func newElsewhere(t *testing.T) *elsewhere {
 	e.content.Store(&good)
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.asked.Store(r.URL.EscapedPath(), true)
+		now := e.now.Add(1)
+		defer e.now.Add(-1)
+		for most := e.most.Load(); now > most && !e.most.CompareAndSwap(most, now); most = e.most.Load() {
+		}
+		time.Sleep(time.Duration(e.wait.Load()))
 		if e.down.Load() {
 			http.Error(w, "down", http.StatusBadGateway)
 			return
@@ -149,6 +158,26 @@ func fetch(t *testing.T, url string) (int, string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, string(b)
+}
+
+// Documents are large: few are read at the same time, by whichever route.
+func TestUpstreamDocumentsAreReadFewAtATime(t *testing.T) {
+	e := newElsewhere(t)
+	server := withUpstream(t, e)
+	e.wait.Store(int64(50 * time.Millisecond))
+	var all sync.WaitGroup
+	for i := range 24 {
+		path := fmt.Sprintf([]string{"/npm/lib%d", "/npm/lib%d/1.0.0", "/npm/-/package/lib%d/dist-tags"}[i%3], i)
+		all.Go(func() {
+			if status, text := fetch(t, server+path); status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, status, text)
+			}
+		})
+	}
+	all.Wait()
+	if n := e.most.Load(); n != 3 {
+		t.Errorf("%d documents were read at the same time, want 3", n)
+	}
 }
 
 // What is not here comes from the upstream: once, with its tarballs at this

@@ -27,14 +27,15 @@ const UpstreamFailed registry.Code = "upstream-failed"
 
 // Bounds of the upstream.
 const (
-	upstreamTTL      = 10 * time.Minute // how old a page may be before the upstream is asked again
-	upstreamRetry    = 10 * time.Second // how long a failure counts
-	upstreamTimeout  = 30 * time.Second // of one page
-	upstreamPage     = 64 << 20         // bytes of one page
-	upstreamProjects = 10_000           // pages that are kept
-	upstreamFiles    = 200_000          // files on all of them, about 500 bytes each
-	upstreamAtOnce   = 8                // files that are fetched at the same time
-	slotWait         = 10 * time.Second // for a place among them
+	upstreamTTL         = 10 * time.Minute // how old a page may be before the upstream is asked again
+	upstreamRetry       = 10 * time.Second // how long a failure counts
+	upstreamTimeout     = 30 * time.Second // of one page
+	upstreamPage        = 64 << 20         // bytes of one page
+	upstreamProjects    = 10_000           // pages that are kept
+	upstreamFiles       = 200_000          // files on all of them, about 500 bytes each
+	upstreamAtOnce      = 8                // files that are fetched at the same time
+	upstreamPagesAtOnce = 3                // that are read and decoded
+	slotWait            = 10 * time.Second // for a place among them
 )
 
 // UpstreamOptions say which index answers for names that are not ours.
@@ -62,9 +63,10 @@ type Upstream struct {
 	ttl    time.Duration
 	retry  time.Duration
 
-	asking singleflight.Group
-	slots  chan struct{}
-	done   sync.WaitGroup
+	asking  singleflight.Group
+	reading chan struct{} // pages: each takes several times its size
+	slots   chan struct{} // files
+	done    sync.WaitGroup
 
 	mu    sync.Mutex
 	pages map[string]*upstreamEntry
@@ -127,7 +129,7 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 				return nil
 			},
 		},
-		slots: make(chan struct{}, upstreamAtOnce), pages: map[string]*upstreamEntry{},
+		slots: make(chan struct{}, upstreamAtOnce), reading: make(chan struct{}, upstreamPagesAtOnce), pages: map[string]*upstreamEntry{},
 	}, nil
 }
 
@@ -217,6 +219,12 @@ func (u *Upstream) keep(name string, e *upstreamEntry) {
 }
 
 func (u *Upstream) fetch(ctx context.Context, name string, before *upstreamEntry) (*upstreamEntry, error) {
+	select {
+	case u.reading <- struct{}{}:
+		defer func() { <-u.reading }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("too many of its pages are being read: %w", ctx.Err())
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.base.JoinPath(name).String()+"/", nil)
 	if err != nil {
 		return nil, err

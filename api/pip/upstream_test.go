@@ -35,6 +35,8 @@ type elsewhere struct {
 	etag  string
 
 	asked, unchanged, fetched atomic.Int64
+
+	now, most atomic.Int64 // requests at this moment, and at the worst one
 }
 
 func newElsewhere(t *testing.T) *elsewhere {
@@ -56,6 +58,10 @@ func hexDigest(b []byte) string {
 }
 
 func (e *elsewhere) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := e.now.Add(1)
+	defer e.now.Add(-1)
+	for most := e.most.Load(); now > most && !e.most.CompareAndSwap(most, now); most = e.most.Load() {
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.down {
@@ -234,6 +240,30 @@ func TestUpstreamIsAskedOnce(t *testing.T) {
 	all.Wait()
 	if n := e.asked.Load(); n != 1 {
 		t.Errorf("the upstream was asked %d times", n)
+	}
+}
+
+// Pages are large: few are read at the same time, however many are asked for.
+func TestUpstreamPagesAreReadFewAtATime(t *testing.T) {
+	e := newElsewhere(t)
+	x, _ := opened(t, e)
+	e.mu.Lock()
+	for i := range 20 {
+		e.files[fmt.Sprintf("lib%d-1.0.tar.gz", i)] = []byte("content")
+	}
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if _, err := x.Project(t.Context(), fmt.Sprintf("lib%d", i), JSON); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	e.mu.Unlock()
+	all.Wait()
+	if n := e.most.Load(); n != upstreamPagesAtOnce {
+		t.Errorf("%d pages were read at the same time, want %d", n, upstreamPagesAtOnce)
 	}
 }
 
