@@ -69,7 +69,10 @@ type server struct {
 	echo    *echo.Echo
 	metrics *metrics
 	hot     hot
-	web     *web.Pages
+	// checking bounds the texts that are read for anybody at the same time: a
+	// hostile one takes some 40 MB while it is (schema's TestHostileTexts).
+	checking chan struct{}
+	web      *web.Pages
 }
 
 // New makes the handler of a server. It answers below the prefix of PublicURL
@@ -93,7 +96,7 @@ func newServer(o Options) (*server, error) {
 	if o.Token == nil {
 		o.Token = func() (string, error) { return "", nil }
 	}
-	s := &server{Options: o, hot: newHot()}
+	s := &server{Options: o, hot: newHot(), checking: make(chan struct{}, 4)}
 	if err := s.setBase(o.PublicURL); err != nil {
 		return nil, err
 	}
