@@ -307,6 +307,8 @@ func TestNPMSearch(t *testing.T) {
 			}
 			return found
 		}
+		// A release that only corrects the descriptor uses the stored package.
+		p.publish(fmt.Sprintf(npmBundle, "form-0", "1.0.1", "@s/form-0") + "front_end_version: 1.0.0\n")
 		eventually(t, "all are found", func() bool { f := search("text=form"); return len(f.Objects) == 5 && f.Total == 5 })
 		seen := map[string]bool{}
 		for from := 0; from < 6; from += 2 {

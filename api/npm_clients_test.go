@@ -17,7 +17,6 @@ import (
 	"appstore/api"
 	"appstore/api/npm"
 	"appstore/storage"
-	"appstore/storage/files"
 )
 
 // The clients, as they are installed once for all tests.
@@ -213,91 +212,82 @@ const (
 	kubeSays  = "a cluster of 3 nodes\n"
 )
 
-// eachStore runs a test over both pairs of engines; the embedded one has a
-// path prefix.
-func eachStore(t *testing.T, f func(t *testing.T, p *place, store storage.Store, registry string)) {
+// npmPairs runs a test over both pairs of engines; the embedded one has a path
+// prefix.
+func npmPairs(t *testing.T, f func(t *testing.T, p *place, registry string)) {
 	t.Run("files+bleve", func(t *testing.T) {
-		store, err := files.Open(filepath.Join(t.TempDir(), "store"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { store.Close() })
-		p := serve(t, store, openBleve(t), "SELF"+testPrefix+"/")
-		f(t, p, store, p.url+testPrefix+"/npm/")
+		p := serve(t, openFiles(t), openBleve(t), "SELF"+testPrefix+"/")
+		f(t, p, p.url+testPrefix+"/npm/")
 	})
 	t.Run("s3+elastic", func(t *testing.T) {
 		store, index := real(t)
 		p := serve(t, store, index, "")
-		f(t, p, store, p.url+"/npm/")
+		f(t, p, p.url+"/npm/")
 	})
 }
 
 // Each client publishes; what it has sent is installed and run.
 func TestNPMClientsPublish(t *testing.T) {
-	p := embedded(t)
-	c := newNPMClients(t, p.url+"/npm/")
-	for client, args := range map[string]string{
-		"npm": "publish", "pnpm": "publish --no-git-checks", "yarn": "publish --non-interactive", "berry": "npm publish",
-	} {
-		name := "@by/" + client
-		folder := c.module(name, "1.0.0", "exports.Form = () => 'by "+client+"'\n", "")
-		if client == "berry" {
-			c.write(folder, "yarn.lock", "")
-			c.run(folder, client, "install", "--no-immutable")
+	npmPairs(t, func(t *testing.T, p *place, registry string) {
+		c := newNPMClients(t, registry)
+		for client, args := range map[string]string{
+			"npm": "publish", "pnpm": "publish --no-git-checks", "yarn": "publish --non-interactive", "berry": "npm publish",
+		} {
+			name := "@by/" + client
+			folder := c.module(name, "1.0.0", "exports.Form = () => 'by "+client+"'\n", "")
+			if client == "berry" {
+				c.write(folder, "yarn.lock", "")
+				c.run(folder, client, "install", "--no-immutable")
+			}
+			c.run(folder, client, strings.Fields(args)...)
+			project := c.project()
+			c.run(project, "npm", "install", name)
+			if got := c.run(project, "node", "-e", "console.log(require('"+name+"').Form())"); got != "by "+client+"\n" {
+				t.Errorf("%s: it says %q", client, got)
+			}
 		}
-		c.run(folder, client, strings.Fields(args)...)
-		project := c.project()
-		c.run(project, "npm", "install", name)
-		if got := c.run(project, "node", "-e", "console.log(require('"+name+"').Form())"); got != "by "+client+"\n" {
-			t.Errorf("%s: it says %q", client, got)
-		}
-	}
+	})
 }
 
 // What npm needs of other registries comes through this one: here from another
 // AppStore.
 func TestNPMClientsUpstream(t *testing.T) {
-	other := embedded(t)
-	author := newNPMClients(t, other.url+"/npm/")
-	author.run(author.module("units", "1.0.0", unitsCode, ""), "npm", "publish")
+	everyPair(t, func(t *testing.T, p *place) {
+		other := embedded(t)
+		author := newNPMClients(t, other.url+"/npm/")
+		author.run(author.module("units", "1.0.0", unitsCode, ""), "npm", "publish")
 
-	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	index := openBleve(t)
-	p := serve(t, store, index, "")
-	upstream, err := npm.NewUpstream(npm.Options{Upstream: other.url + "/npm/", Dir: t.TempDir()}, p.reg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := api.New(api.Options{Registry: p.reg, Index: index, NPMUpstream: upstream, Token: func() (string, error) { return testToken, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
-	c := newNPMClients(t, srv.URL+"/npm/")
-	c.run(c.module("@example/kube", "1.0.0", kubeCode, "units"), "npm", "publish")
-	for client, commands := range map[string][2]string{
-		"npm": {"install @example/kube", "ci"}, "pnpm": {"add @example/kube", "install --frozen-lockfile"},
-		"yarn": {"add @example/kube", "install --frozen-lockfile"}, "berry": {"add @example/kube", "install --immutable"},
-	} {
-		project := c.project()
-		c.run(project, client, strings.Fields(commands[0])...)
-		c.forget(project)
-		c.run(project, client, strings.Fields(commands[1])...)
-		if got := c.run(project, "node", "-e", useKube); got != kubeSays {
-			t.Errorf("%s: it says %q", client, got)
+		upstream, err := npm.NewUpstream(npm.Options{Upstream: other.url + "/npm/", Dir: t.TempDir()}, p.reg)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		h, err := api.New(api.Options{Registry: p.reg, Index: p.index, NPMUpstream: upstream, Token: func() (string, error) { return testToken, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := httptest.NewServer(h)
+		t.Cleanup(srv.Close)
+		c := newNPMClients(t, srv.URL+"/npm/")
+		c.run(c.module("@example/kube", "1.0.0", kubeCode, "units"), "npm", "publish")
+		for client, commands := range map[string][2]string{
+			"npm": {"install @example/kube", "ci"}, "pnpm": {"add @example/kube", "install --frozen-lockfile"},
+			"yarn": {"add @example/kube", "install --frozen-lockfile"}, "berry": {"add @example/kube", "install --immutable"},
+		} {
+			project := c.project()
+			c.run(project, client, strings.Fields(commands[0])...)
+			c.forget(project)
+			c.run(project, client, strings.Fields(commands[1])...)
+			if got := c.run(project, "node", "-e", useKube); got != kubeSays {
+				t.Errorf("%s: it says %q", client, got)
+			}
+		}
+	})
 }
 
 // What is published with npm is found, installed, locked and run with every
 // client, and refused by every one once a byte of it is another.
 func TestNPMClients(t *testing.T) {
-	eachStore(t, func(t *testing.T, p *place, store storage.Store, registry string) {
+	npmPairs(t, func(t *testing.T, p *place, registry string) {
 		c := newNPMClients(t, registry)
 		c.says([]string{"PONG"}, c.home, "npm", "ping")
 		c.says([]string{"operator"}, c.home, "npm", "whoami")
@@ -355,7 +345,7 @@ func TestNPMClients(t *testing.T) {
 
 		// The operating system in gzip's header, so that what is unpacked stays
 		// the same; berry, which locks what is unpacked, needs another byte.
-		tamperTarball(t, p, store, "units", 9)
+		tamperTarball(t, p, "units", 9)
 		for _, client := range []struct{ name, again, add, why string }{
 			{"npm", "ci", "install @example/kube", "EINTEGRITY"},
 			{"pnpm", "install --frozen-lockfile", "add @example/kube", "ERR_PNPM_TARBALL_INTEGRITY"},
@@ -366,7 +356,7 @@ func TestNPMClients(t *testing.T) {
 				c := *c
 				c.t = t
 				if client.name == "berry" {
-					tamperTarball(t, p, store, "units", 40)
+					tamperTarball(t, p, "units", 40)
 				}
 				c.forget(projects[client.name])
 				c.refused(client.why, projects[client.name], client.name, strings.Fields(client.again)...)
@@ -378,14 +368,14 @@ func TestNPMClients(t *testing.T) {
 }
 
 // tamperTarball changes one byte of the stored tarball of a plugin's release 1.0.0.
-func tamperTarball(t *testing.T, p *place, store storage.Store, plugin string, at int) {
+func tamperTarball(t *testing.T, p *place, plugin string, at int) {
 	t.Helper()
 	release, err := p.reg.Resolve(t.Context(), plugin, "1.0.0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := release.Files[0]
-	r, _, err := store.Get(t.Context(), f.Key, storage.Read{})
+	r, _, err := p.store.Get(t.Context(), f.Key, storage.Read{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +385,7 @@ func tamperTarball(t *testing.T, p *place, store storage.Store, plugin string, a
 		t.Fatal(err)
 	}
 	content[at] ^= 1
-	if err := store.Put(t.Context(), f.Key, bytes.NewReader(content), f.Size); err != nil {
+	if err := p.store.Put(t.Context(), f.Key, bytes.NewReader(content), f.Size); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -133,22 +133,10 @@ func (p *python) refused(args []string, words ...string) {
 	}
 }
 
-// everyStore runs a test over both pairs, with a look into the store.
-func everyStore(t *testing.T, f func(t *testing.T, p *place, store storage.Store)) {
-	t.Run("files+bleve", func(t *testing.T) {
-		store := openFiles(t)
-		f(t, serve(t, store, openBleve(t), ""), store)
-	})
-	t.Run("s3+elastic", func(t *testing.T) {
-		store, index := real(t)
-		f(t, serve(t, store, index, ""), store)
-	})
-}
-
 // The walk of a plugin's back end with the clients that people have.
 func TestPipClients(t *testing.T) {
 	pythonClients(t)
-	everyStore(t, func(t *testing.T, p *place, store storage.Store) {
+	everyPair(t, func(t *testing.T, p *place) {
 		py := newPython(t)
 		simple := p.url + "/simple/"
 		first, second := kubeWheel(t, "1.0.0", "one"), kubeWheel(t, "1.1.0", "two")
@@ -225,7 +213,7 @@ func TestPipClients(t *testing.T) {
 			t.Errorf("downloads were counted as %v", downloads.Clients)
 		}
 
-		tamperPip(t, p, store, first.name)
+		tamperPip(t, p, first.name)
 		py.refused(pipInstall("tampered-pip", first), "DO NOT MATCH THE HASHES")
 		py.refused([]string{"-m", "pip", "install", "--index-url", simple, "--target", "tampered", "kube-back==1.0.0"}, "DO NOT MATCH THE HASHES")
 		py.refused(uvInstall("tampered-uv", first), "kube-back==1.0.0") // as a wrong hash, or as an archive that can not be read
@@ -237,37 +225,38 @@ func TestPipClients(t *testing.T) {
 // package is there.
 func TestTwineDraft(t *testing.T) {
 	pythonClients(t)
-	p := embedded(t)
-	py := newPython(t)
-	descriptor := bundle("KubePlugin", "1.0.0")
-	w := pyWheel(t, "kubeplugin-back", "1.0.0", "py3-none-any", map[string]string{
-		"kubeplugin_back/__init__.py":            "class Plugin:\n    pass\n",
-		"kubeplugin_back/" + descriptorInPackage: descriptor,
+	everyPair(t, func(t *testing.T, p *place) {
+		py := newPython(t)
+		descriptor := bundle("KubePlugin", "1.0.0")
+		w := pyWheel(t, "kubeplugin-back", "1.0.0", "py3-none-any", map[string]string{
+			"kubeplugin_back/__init__.py":            "class Plugin:\n    pass\n",
+			"kubeplugin_back/" + descriptorInPackage: descriptor,
+		})
+		w.write(t, py.dir)
+		out := py.run("-m", "twine", "--no-color", "upload", "--verbose", "--disable-progress-bar", "--repository-url", p.url+"/legacy/", "-u", "__token__", "-p", testToken, w.name)
+		if !strings.Contains(out, "kept as a draft of KubePlugin 1.0.0") || !strings.Contains(out, `the npm package "@example/kubeplugin"`) {
+			t.Errorf("twine does not show that it is a draft:\n%s", out)
+		}
+		if res := p.get("/simple/kubeplugin-back/"); res.StatusCode != 404 {
+			t.Errorf("a draft is on the index: %d", res.StatusCode)
+		}
+		front := tarball(t, "@example/kubeplugin", "1.0.0")
+		content, err := front.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := p.reg.UploadFile(t.Context(), front.Name, content, "test")
+		if err != nil || u.Published == nil {
+			t.Fatalf("the rest of the bundle: %+v, %v", u, err)
+		}
+		if res := p.get("/simple/kubeplugin-back/"); res.StatusCode != 200 || !strings.Contains(res.text, w.name) {
+			t.Errorf("the published bundle is not on the index: %d %s", res.StatusCode, res.text)
+		}
 	})
-	w.write(t, py.dir)
-	out := py.run("-m", "twine", "--no-color", "upload", "--verbose", "--disable-progress-bar", "--repository-url", p.url+"/legacy/", "-u", "__token__", "-p", testToken, w.name)
-	if !strings.Contains(out, "kept as a draft of KubePlugin 1.0.0") || !strings.Contains(out, `the npm package "@example/kubeplugin"`) {
-		t.Errorf("twine does not show that it is a draft:\n%s", out)
-	}
-	if res := p.get("/simple/kubeplugin-back/"); res.StatusCode != 404 {
-		t.Errorf("a draft is on the index: %d", res.StatusCode)
-	}
-	front := tarball(t, "@example/kubeplugin", "1.0.0")
-	content, err := front.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := p.reg.UploadFile(t.Context(), front.Name, content, "test")
-	if err != nil || u.Published == nil {
-		t.Fatalf("the rest of the bundle: %+v, %v", u, err)
-	}
-	if res := p.get("/simple/kubeplugin-back/"); res.StatusCode != 200 || !strings.Contains(res.text, w.name) {
-		t.Errorf("the published bundle is not on the index: %d %s", res.StatusCode, res.text)
-	}
 }
 
 // tamperPip turns one bit of a stored file.
-func tamperPip(t *testing.T, p *place, store storage.Store, name string) {
+func tamperPip(t *testing.T, p *place, name string) {
 	t.Helper()
 	all, err := p.reg.PackageFiles(t.Context(), schema.PyPI, "kube-back")
 	if err != nil {
@@ -279,7 +268,7 @@ func tamperPip(t *testing.T, p *place, store storage.Store, name string) {
 			f = &all[i]
 		}
 	}
-	r, _, err := store.Get(t.Context(), f.Key, storage.Read{})
+	r, _, err := p.store.Get(t.Context(), f.Key, storage.Read{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +278,7 @@ func tamperPip(t *testing.T, p *place, store storage.Store, name string) {
 		t.Fatal(err)
 	}
 	content[len(content)/2] ^= 1
-	if err := store.Put(t.Context(), f.Key, bytes.NewReader(content), int64(len(content))); err != nil {
+	if err := p.store.Put(t.Context(), f.Key, bytes.NewReader(content), int64(len(content))); err != nil {
 		t.Fatal(err)
 	}
 }

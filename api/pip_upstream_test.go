@@ -12,19 +12,18 @@ import (
 
 	"appstore/api"
 	"appstore/api/pip"
-	"appstore/storage"
 )
 
 // withUpstream is a server over p's registry that passes on what another index
 // has.
-func withUpstream(t *testing.T, p *place, store storage.Store, index string) *place {
+func withUpstream(t *testing.T, p *place, index string) *place {
 	t.Helper()
-	up, err := pip.NewUpstream(pip.UpstreamOptions{URL: index, Store: store, Dir: t.TempDir()})
+	up, err := pip.NewUpstream(pip.UpstreamOptions{URL: index, Store: p.store, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { up.Close() })
-	h, err := api.New(api.Options{Registry: p.reg, Index: openBleve(t), Token: func() (string, error) { return testToken, nil }, PipUpstream: up})
+	h, err := api.New(api.Options{Registry: p.reg, Index: p.index, Token: func() (string, error) { return testToken, nil }, PipUpstream: up})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +36,7 @@ func withUpstream(t *testing.T, p *place, store storage.Store, index string) *pl
 // higher version of the plugin's own package elsewhere is never taken.
 func TestPipUpstream(t *testing.T) {
 	pythonClients(t)
-	everyStore(t, func(t *testing.T, here *place, store storage.Store) {
+	everyPair(t, func(t *testing.T, here *place) {
 		there := embedded(t)
 		lib := pyWheel(t, "dep-lib", "2.0.0", "py3-none-any", map[string]string{"dep_lib.py": "class Plugin: pass\nword = 'from elsewhere'\n"})
 		there.publish(plain("DepLib", "2.0.0", "A library")+"backend: dep-lib\nbackend_component: dep_lib.Plugin\n", source(lib.name, lib.content))
@@ -50,7 +49,7 @@ func TestPipUpstream(t *testing.T) {
 		}
 		front := httptest.NewServer(httputil.NewSingleHostReverseProxy(where))
 		defer front.Close()
-		p := withUpstream(t, here, store, front.URL+"/simple/")
+		p := withUpstream(t, here, front.URL+"/simple/")
 		ours := pyWheel(t, "kube-back", "1.0.0", "py3-none-any", map[string]string{
 			"kube_back/__init__.py": "import dep_lib\nclass Plugin:\n    def deploy(self):\n        return dep_lib.word\n",
 		}, "dep-lib>=2")

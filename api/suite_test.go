@@ -38,6 +38,8 @@ const testToken = "a-token-of-the-tests"
 
 // place is a whole server over one pair of engines.
 type place struct {
+	store  storage.Store
+	index  search.Index
 	t      testing.TB
 	url    string
 	http   *http.Client // checks every answer against openapi.yaml
@@ -158,7 +160,7 @@ func serve(t testing.TB, store storage.Store, index search.Index, public string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { reg.Close() })
-	p := &place{t: t, reg: reg, log: log}
+	p := &place{t: t, store: store, index: index, reg: reg, log: log}
 	first := testToken
 	p.token.Store(&first)
 	srv := httptest.NewUnstartedServer(nil)

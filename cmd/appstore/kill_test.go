@@ -25,13 +25,13 @@ type serverProcess struct {
 }
 
 // startProcess starts the program as its users do.
-func startProcess(t *testing.T, data string) *serverProcess {
+func startProcess(t *testing.T, data string, env ...string) *serverProcess {
 	t.Helper()
 	s := &serverProcess{
 		cmd: exec.Command("appstore", "serve", "--addr", "127.0.0.1:0", "--data", data, "--log-level", "warn"),
 		out: &lockedBuffer{}, err: &lockedBuffer{},
 	}
-	s.cmd.Env = append(os.Environ(), "APPSTORE_TOKEN=of-the-test")
+	s.cmd.Env = append(append(os.Environ(), "APPSTORE_TOKEN=of-the-test"), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.err
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,15 @@ import (
 // with a data folder of its own.
 func startReplicas(t *testing.T) [2]*client.Client {
 	t.Helper()
-	v := needs(t, "two servers over one bucket and one Elasticsearch",
+	env := realEngines(t, "two servers over one bucket and one Elasticsearch")
+	return [2]*client.Client{startServer(t, env), startServer(t, env)}
+}
+
+// realEngines are the settings of servers over the real engines, with a place in
+// them that is swept at the end; what says what is not checked without them.
+func realEngines(t *testing.T, what string) map[string]string {
+	t.Helper()
+	v := needs(t, what,
 		"APPSTORE_TEST_S3_ENDPOINT", "APPSTORE_TEST_S3_ACCESS_KEY", "APPSTORE_TEST_S3_SECRET_KEY", "APPSTORE_TEST_ELASTICSEARCH_URL")
 	name := "appstore-test-" + strings.ToLower(rand.Text())
 	env := map[string]string{
@@ -28,7 +36,7 @@ func startReplicas(t *testing.T) [2]*client.Client {
 		"APPSTORE_ELASTICSEARCH_URL": v[3], "APPSTORE_ELASTICSEARCH_INDEX": name,
 	}
 	t.Cleanup(func() { sweep(t, v, name) })
-	return [2]*client.Client{startServer(t, env), startServer(t, env)}
+	return env
 }
 
 // sweep removes what the servers of a test have left in the shared engines.
