@@ -244,16 +244,25 @@ func (w *tarWalk) pax(size int64, global bool) error {
 		if !ok || err != nil || n < len(length)+3 || n > len(text) || text[n-1] != '\n' {
 			return refuse("pax-damaged", again, "an extended header of its tar archive is damaged")
 		}
-		key, value, ok := strings.Cut(text[len(length)+1:n-1], "=")
+		if length != strconv.Itoa(n) {
+			return refuse("pax-length", again, "an extended header of its tar archive has a record with the length %.20q: some readers pass over it", length)
+		}
+		record := text[len(length)+1 : n-1]
+		key, value, ok := strings.Cut(record, "=")
 		text = text[n:]
 		switch {
-		case !ok:
-			return refuse("pax-record", again, "an extended header of its tar archive has a record without a value")
+		case !ok || key == "":
+			return refuse("pax-record", again, "an extended header of its tar archive has the record %.40q, which is no key with a value", record)
+		// node-tar splits records at line ends before it looks at their
+		// lengths, and cuts values at NUL.
+		case strings.ContainsAny(record, "\n\x00"):
+			return refuse("pax-line", "build it without extended attributes (tar --no-xattrs)", "an extended header of its tar archive has a line end or a NUL byte in the value of %.40q, where some readers see the next record", key)
 		case seen[key]:
 			return refuse("pax-duplicate", again, "an extended header of its tar archive says %.40q twice", key)
 		case strings.HasPrefix(key, "GNU.sparse."):
 			return refuse("pax-sparse", "build it without --sparse", "its tar archive has a sparse file in an extended header")
-		case key == "hdrcharset":
+		// Older Pythons look for it in all of the header, values included.
+		case strings.Contains(record, "hdrcharset="):
 			return refuse("pax-charset", again, "an extended header of its tar archive sets the character set %.40q", value)
 		case global && (key == "path" || key == "size" || key == "linkpath"):
 			return refuse("pax-global", again, "a header of its tar archive sets %q for all entries that follow", key)
