@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -59,13 +60,43 @@ func hostileTars() []hostile {
 		sdist("tar-kind", tarPart("kube-1.0.0/x", 'V', "")),
 		sdist("tar-format", changed(func(h []byte) { copy(h[257:], "other") })),
 		sdist("tar-prefix", changed(func(h []byte) { copy(h[257:], "ustar  \x00evil"); copy(h[345:], "evil") })),
+		sdist("tar-prefix", changed(func(h []byte) { copy(h[257:], "ustar\x00  "); copy(h[345:], "kube-1.0.0") })),
+		sdist("tar-prefix-and-long", tarPart("L", 'L', "kube-1.0.0/a\x00"), changed(func(h []byte) { copy(h[345:], "kube-1.0.0") })),
+		sdist("tar-prefix-tail", changed(func(h []byte) { h[350] = '\n' })),
+		sdist("tar-prefix-tail", changed(func(h []byte) { copy(h, "kube-1.0.0/y"); h[476] = 0x81 })),
+		sdist("tar-prefix-tail", changed(func(h []byte) {
+			copy(h, "z"+strings.Repeat("\x00", 99))
+			copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 125)+"\x00\n")
+		})),
+		sdist("tar-name-tail", changed(func(h []byte) { copy(h[20:], "\n/setup.py") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[100:], "zzzzzzz") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[108:], "0000008") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[116:], "\x80\x10") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[136:], "\x81") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[329:], "\xff") })),
+		sdist("tar-number", changed(func(h []byte) { copy(h[337:], "1_0") })),
+		sdist("tar-checksum-end", func() []byte {
+			h := changed(func([]byte) {})
+			copy(h[148:], fmt.Sprintf("%08o", checksum(h)))
+			return h
+		}()),
+		sdist("tar-link-name", changed(func(h []byte) { h[157] = 'x' })),
+		sdist("tar-link-name", changed(func(h []byte) { copy(h, "kube-1.0.0/y"); h[160] = '\n' })),
+		sdist("tar-header-name", tarPart("", 'x', "22 path=kube-1.0.0/a\n"), next),
+		sdist("tar-header-padding", func() []byte {
+			b := paxPart('x', "path=kube-1.0.0/a")
+			copy(b[tarBlock+22:], "22 path=kube-1.0.0/b\n")
+			return b
+		}(), next),
 		sdist("tar-header-large", tarHead("PaxHeaders/x", 'x', MaxPAX+1)),
 		sdist("tar-two-sizes", paxPart('x', "size=700"), next),
 		sdist("tar-two-long-names", tarPart("L", 'L', "kube-1.0.0/a\x00"), tarPart("L", 'L', "kube-1.0.0/b\x00"), next),
 		sdist("tar-no-long-name", tarPart("L", 'L', "\x00"), next),
 		sdist("tar-two-names", tarPart("L", 'L', "kube-1.0.0/a\x00"), paxPart('x', "path=kube-1.0.0/b"), next),
-		sdist("tar-long-and-pax", paxPart('x', "path=kube-1.0.0/b"), tarPart("L", 'L', "kube-1.0.0/a\x00"), next),
+		sdist("tar-long-and-pax", paxPart('x', "mtime=1"), tarPart("L", 'L', "kube-1.0.0/a\x00"), next),
 		sdist("pax-twice", paxPart('x', "path=kube-1.0.0/a"), paxPart('x', "path=kube-1.0.0/b"), next),
+		sdist("pax-between", paxPart('x', "mtime=1"), paxPart('g', "comment=x"), next),
+		sdist("pax-link", paxPart('x', "linkpath=kube-1.0.0/a"), next),
 		sdist("pax-damaged", tarPart("PaxHeaders/x", 'x', "999 path=a\n"), next),
 		sdist("pax-record", tarPart("PaxHeaders/x", 'x', "9 noval..\n"[:8]+"\n"), next),
 		sdist("pax-record", paxPart('x', "=value"), next),
@@ -96,6 +127,9 @@ func hostileTars() []hostile {
 		sdist("entry-case", tarFile("kube-1.0.0/X", ""), tarFile("kube-1.0.0/x", "")),
 		sdist("entry-file-and-folder", next, tarFile("kube-1.0.0/x/y", "")),
 		sdist("entry-kind", tarPart("kube-1.0.0/d/", '0', "")),
+		sdist("entry-raw-folder", paxPart('x', "path=kube-1.0.0/data"), tarPart("kube-1.0.0/d/", 0, string(next))),
+		sdist("entry-raw-folder", tarPart("L", 'L', "kube-1.0.0/long\x00"), tarPart("kube-1.0.0/d/", '0', "")),
+		sdist("entry-old-folder", paxPart('x', "path=kube-1.0.0/e/"), tarPart("kube-1.0.0/d", 0, "")),
 		sdist("entry-folder-content", tarPart("kube-1.0.0/d/", '5', "1")),
 		sdist("entry-not-utf8", tarFile("kube-1.0.0/\xfe", "")),
 		sdist("bomb-ratio", tarPart("kube-1.0.0/zeros", '0', strings.Repeat("\x00", FreeUnpacked))),

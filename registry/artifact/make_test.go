@@ -188,6 +188,13 @@ func sealed(h []byte) []byte {
 	return h
 }
 
+// changedTar is the header of an empty file, x, with something else in it.
+func changedTar(f func(h []byte)) []byte {
+	h := tarHead("x", '0', 0)
+	f(h)
+	return sealed(h)
+}
+
 func tarFile(name, content string) []byte { return tarPart(name, '0', content) }
 
 func tarPart(name string, kind byte, content string) []byte {
@@ -272,6 +279,33 @@ func TestHonest(t *testing.T) {
 		{"sdist with dots", sdistFile, gz(tarPart("./", '5', ""), tarPart("./kube-1.0.0/", '5', ""), tarFile("./kube-1.0.0/PKG-INFO", metadata), tarEnd)},
 		{"pax name", sdistFile, sdistWith(paxPart('x', "path="+longName, "mtime=1.5"), tarFile("kube-1.0.0/x", "1"))},
 		{"GNU name", sdistFile, sdistWith(tarPart("././@LongLink", 'L', longName+"\x00"), tarFile("kube-1.0.0/x", "1"))},
+		{"ustar prefix", sdistFile, sdistWith(changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 144)) }))},
+		{"ustar prefix and times, as of star", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h[345:], "kube-1.0.0")
+			copy(h[476:], "14000000000 14000000000 ")
+		}))},
+		// bsdtar shortens the name in the header itself, which then needs a prefix.
+		{"pax name and prefix, as of bsdtar", sdistFile, sdistWith(paxPart('x', "path="+longName), changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("d/", 40)) }))},
+		{"GNU format", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[257:], "ustar  \x00user")
+			copy(h[108:], "\x80\x00\x00\x00\x7f\xff\xff\xff")                 // a user beyond 2097151
+			copy(h[136:], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00") // before 1970
+		}))},
+		{"GNU format, incremental", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[257:], "ustar  \x00")
+			copy(h[483:], "00000000001\x00") // behind where a prefix ends
+		}))},
+		{"before POSIX", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/folder/")
+			copy(h[257:], make([]byte, 8))
+			h[156] = 0
+		}))},
+		{"spaces in numbers", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[100:], "   644 \x00     0 \x00     0 \x00")
+		}))},
 		{"npm", "kube.tgz", npmWith(packageJSON)},
 		{"npm with another folder", "kube.tgz", gz(tarFile("react/package.json", packageJSON), tarEnd, tarEnd)},
 	} {

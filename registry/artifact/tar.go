@@ -26,7 +26,8 @@ type tarWalk struct {
 	root     string // the one top folder, with its slash
 	// What headers before an entry say of it.
 	longName, paxPath, paxSize string
-	extended                   bool
+	paxLink                    bool
+	extended                   byte // 'x' or 'L' when there is such a header, else 0
 }
 
 // walkTar reads a gzipped tar archive (POSIX.1-2001 ustar and pax, and GNU's
@@ -50,7 +51,7 @@ func walkTar(src *source, each func(e tarEntry, content io.Reader) error) (*tarW
 			return nil, err
 		}
 	}
-	if w.extended {
+	if w.extended != 0 {
 		return nil, refuse("tar-loose-header", again, "its last header describes an entry that is not there")
 	}
 	if err := w.end(); err != nil {
@@ -112,16 +113,22 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	if !ok {
 		return refuse("tar-size", again, "an entry's size in its tar archive is no octal number")
 	}
+	if err := checkFields(h); err != nil {
+		return err
+	}
 	kind := h[156]
 	switch kind {
 	case 'x', 'g':
 		return w.pax(size, kind == 'g')
 	case 'L':
-		if w.longName != "" {
+		switch w.extended {
+		case 'L':
 			return refuse("tar-two-long-names", again, "an entry has two long names")
+		case 'x':
+			return refuse("tar-long-and-pax", again, "an entry has an extended header and then a long name: readers apply the first to different headers")
 		}
 		data, err := w.special(size)
-		if w.longName, w.extended = strings.TrimSuffix(string(data), "\x00"), true; w.longName == "" && err == nil {
+		if w.longName, w.extended = strings.TrimSuffix(string(data), "\x00"), 'L'; w.longName == "" && err == nil {
 			return refuse("tar-no-long-name", again, "a header of its tar archive says an empty long name")
 		}
 		return err
@@ -148,11 +155,21 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	if w.paxSize != "" && w.paxSize != strconv.FormatInt(size, 10) {
 		return refuse("tar-two-sizes", again, "%q has the size %d in one header and %.30q in another: readers see different archives", name, size, w.paxSize)
 	}
-	w.longName, w.paxPath, w.paxSize, w.extended = "", "", "", false
-	if kind == '0' && strings.HasSuffix(name, "/") {
-		return refuse("entry-kind", again, "%q is a file by its kind and a folder by its name", name)
+	if w.paxLink {
+		return refuse("pax-link", again, "%q is no link, but an extended header says where it leads", name)
 	}
-	// Before POSIX a folder was a file whose name ends with a slash.
+	// Before POSIX a folder was a file whose name ends with a slash. Which name
+	// that is, the header's own or the one that replaces it, readers disagree.
+	raw := text(h[:100])
+	switch {
+	case kind != '5' && strings.HasSuffix(raw, "/") && w.longName+w.paxPath != "":
+		return refuse("entry-raw-folder", again, "%q is called %q in its own header, by which some readers take it for a folder and its content for entries", name, raw)
+	case kind == '0' && strings.HasSuffix(name, "/"):
+		return refuse("entry-kind", again, "%q is a file by its kind and a folder by its name", name)
+	case kind == 0 && strings.HasSuffix(name, "/") && !strings.HasSuffix(raw, "/"):
+		return refuse("entry-old-folder", again, "%q is a folder by its name only, which is not in its own header: some readers take it for a file", name)
+	}
+	w.longName, w.paxPath, w.paxSize, w.paxLink, w.extended = "", "", "", false, 0
 	e := tarEntry{name: strings.TrimPrefix(name, "./"), size: size, folder: kind == '5' || strings.HasSuffix(name, "/")}
 	if w.entries++; w.entries > MaxEntries {
 		return refuse("bomb-entries", "ship fewer files", "it has more than %d entries", MaxEntries)
@@ -224,14 +241,22 @@ func (w *tarWalk) special(size int64) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if len(bytes.Trim(b[size:], "\x00")) > 0 {
+		return nil, refuse("tar-header-padding", again, "something is behind the end of an extended header of its tar archive, where some readers go on")
+	}
 	return b[:size], nil
 }
 
 // pax reads an extended header: records "LENGTH KEY=VALUE\n" (POSIX.1-2001).
 // One for all entries that follow may only comment, as git archive does.
 func (w *tarWalk) pax(size int64, global bool) error {
-	if w.paxPath != "" || w.paxSize != "" {
-		return refuse("pax-twice", again, "an entry has two extended headers")
+	switch {
+	case global && w.extended != 0:
+		return refuse("pax-between", again, "a header for all entries is between an entry and the header that extends it")
+	case w.extended == 'x':
+		return refuse("pax-twice", again, "an entry has two extended headers, of which readers believe different ones")
+	case w.extended == 'L':
+		return refuse("tar-two-names", again, "an entry has a long name and then an extended header: readers apply the first to different headers")
 	}
 	data, err := w.special(size)
 	if err != nil {
@@ -268,30 +293,77 @@ func (w *tarWalk) pax(size int64, global bool) error {
 			return refuse("pax-global", again, "a header of its tar archive sets %q for all entries that follow", key)
 		case key == "path" && value == "":
 			return refuse("pax-empty-path", again, "an extended header of its tar archive says an empty name")
-		case key == "path" && w.longName != "":
-			return refuse("tar-two-names", again, "an entry has a long name and another in an extended header")
 		case key == "path":
 			w.paxPath = value
 		case key == "size":
 			w.paxSize = value
+		case key == "linkpath":
+			w.paxLink = true
 		}
 		seen[key] = true
 	}
-	w.extended = w.extended || !global
+	if !global {
+		w.extended = 'x'
+	}
 	return nil
+}
+
+// checkFields checks what must be readable in every header, whatever it is a
+// header of: a field that one reader can't parse, or parses to something else,
+// makes it pass over the header (node-tar, which then takes the content for
+// headers) or end the archive there (Python).
+func checkFields(h []byte) error {
+	name, kind := text(h[:100]), h[156]
+	for _, f := range []struct {
+		what     string
+		from, to int
+	}{{"mode", 100, 108}, {"user", 108, 116}, {"group", 116, 124}, {"time", 136, 148}, {"device", 329, 337}, {"minor device", 337, 345}} {
+		if !number(h[f.from:f.to]) {
+			return refuse("tar-number", again, "the %s of %q in its tar archive is the number %q, which not every reader can read", f.what, name, h[f.from:f.to])
+		}
+	}
+	switch {
+	case len(bytes.Trim(h[len(name):100], "\x00")) > 0:
+		return refuse("tar-name-tail", again, "the name %q in its tar archive goes on behind its end, where some readers go on too", name)
+	case isUstar(h) && !ustarPrefix(h[345:500]):
+		return refuse("tar-prefix-tail", again, "the first part of the name %q in its tar archive goes on behind its end, where some readers go on too", name)
+	// The checksum has a terminator in its field, since node-tar looks for it behind it.
+	case bytes.IndexAny(h[148:156], " \x00") < 0 || strings.Trim(string(h[155:156]), " \x00") != "":
+		return refuse("tar-checksum-end", again, "the checksum of %q in its tar archive fills its field, so that some readers read on", name)
+	case kind != '1' && kind != '2' && len(bytes.Trim(h[157:257], "\x00")) > 0:
+		return refuse("tar-link-name", again, "%q is no link, but its header says where it leads: some readers pass over the header and take the content for headers", name)
+	case name == "" && (kind == 'x' || kind == 'g' || kind == 'L'):
+		return refuse("tar-header-name", again, "an extended header of its tar archive has no name: some readers pass over it")
+	}
+	return nil
+}
+
+func isUstar(h []byte) bool { return string(h[257:265]) == "ustar\x0000" }
+
+// ustarPrefix tells whether all of the field is what it should be: a prefix of
+// at most 155 bytes, or (as star and node-tar write) one of at most 130, a NUL
+// byte and two times.
+func ustarPrefix(p []byte) bool {
+	const short = 130
+	i := len(text(p))
+	if i > short {
+		return len(bytes.Trim(p[i:], "\x00")) == 0
+	}
+	return len(bytes.Trim(p[i:short+1], "\x00")) == 0 && number(p[short+1:short+13]) && number(p[short+13:])
 }
 
 // name gives the name of the entry that h begins.
 func (w *tarWalk) name(h []byte) (string, error) {
-	posix := string(h[257:263]) == "ustar\x00"
+	magic := string(h[257:263])
 	prefix := text(h[345:500])
 	switch {
-	case !posix && string(h[257:263]) != "ustar " && len(bytes.Trim(h[257:265], "\x00 ")) > 0:
+	case magic != "ustar\x00" && magic != "ustar " && len(bytes.Trim(h[257:265], "\x00 ")) > 0:
 		return "", refuse("tar-format", again, "its tar archive is of an unknown format")
-	case !posix && prefix != "":
-		return "", refuse("tar-prefix", again, "an entry has a name's first part where its format has none: readers disagree about the name")
-	case w.paxPath != "" && w.longName != "":
-		return "", refuse("tar-long-and-pax", again, "an entry has two names, a long one and an extended one")
+	// Python reads it in every format, node-tar in this one only.
+	case prefix != "" && !isUstar(h):
+		return "", refuse("tar-prefix", again, "%q has a first part of its name, %q, where its format (%q) has none: readers disagree about the name", text(h[:100]), prefix, h[257:265])
+	case prefix != "" && w.longName != "":
+		return "", refuse("tar-prefix-and-long", again, "%q has a long name and a first part, %q, of a short one", w.longName, prefix)
 	case w.paxPath != "":
 		return w.paxPath, nil
 	case w.longName != "":
@@ -318,6 +390,29 @@ func octal(field []byte) (int64, bool) {
 	}
 	n, err := strconv.ParseUint(s, 8, 40)
 	return int64(n), err == nil
+}
+
+// number tells whether every reader can read a field as a number, or as none:
+// octal, or binary in 52 bits, since node-tar counts no further than 53.
+func number(field []byte) bool {
+	if field[0] != 0x80 && field[0] != 0xff {
+		_, ok := octal(field)
+		return ok
+	}
+	high := field[1 : len(field)-6]
+	for i, b := range high {
+		least := byte(0) // 48 bits and the lowest 4 of the byte before them
+		if i == len(high)-1 {
+			least = 0x0f
+		}
+		if field[0] == 0xff {
+			b = ^b
+		}
+		if b&^least != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // checksum adds a header's bytes, its checksum taken as spaces.
