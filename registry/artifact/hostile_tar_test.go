@@ -49,6 +49,9 @@ func hostileTars() []hostile {
 		{"content-gzip-crc", sdistFile, crc},
 		{"content-gzip-damaged", sdistFile, damaged},
 		{"polyglot-zip", sdistFile, append(bytes.Clone(ok), shifted(len(ok))...)},
+		{"polyglot-zip", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/tests/data.zip", string(honest().bytes())), tarEnd)},
+		{"polyglot-zip", sdistFile, storedGzip(first, tarFile("kube-1.0.0/x", sigEnd+strings.Repeat("\x00", endSize)), tarEnd)},
+		{"polyglot-zip", sdistFile, storedGzip(first, tarFile("kube-1.0.0/x", sigLocator64+strings.Repeat("\xff", locatorSize-4)+sigEnd+strings.Repeat("\xff", endSize)), tarEnd)},
 		raw("tar-empty", tarEnd),
 		raw("tar-truncated", first),
 		raw("tar-half-end", first, tarEnd[:tarBlock]),
@@ -135,6 +138,18 @@ func hostileTars() []hostile {
 		sdist("bomb-ratio", tarPart("kube-1.0.0/zeros", '0', strings.Repeat("\x00", FreeUnpacked))),
 		sdist("bomb-entries", manyFiles()),
 	}
+}
+
+// storedGzip is a gzip file with its content as it is, and so with any archive
+// that is in it.
+func storedGzip(parts ...[]byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.NoCompression)
+	for _, p := range parts {
+		w.Write(p)
+	}
+	w.Close()
+	return b.Bytes()
 }
 
 // shifted is a zip archive whose offsets count from n bytes before it.

@@ -279,6 +279,9 @@ func TestHonest(t *testing.T) {
 		{"sdist with dots", sdistFile, gz(tarPart("./", '5', ""), tarPart("./kube-1.0.0/", '5', ""), tarFile("./kube-1.0.0/PKG-INFO", metadata), tarEnd)},
 		{"pax name", sdistFile, sdistWith(paxPart('x', "path="+longName, "mtime=1.5"), tarFile("kube-1.0.0/x", "1"))},
 		{"GNU name", sdistFile, sdistWith(tarPart("././@LongLink", 'L', longName+"\x00"), tarFile("kube-1.0.0/x", "1"))},
+		{"sdist with an end record that leads nowhere", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/x", strings.Repeat("x", 100)+sigEnd+strings.Repeat("\x07", 200)), tarEnd)},
+		{"sdist with a zip archive far from its end", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/a.zip", string(honest().bytes())), tarFile("kube-1.0.0/x", strings.Repeat("x", 70_000)), tarEnd)},
+		{"sdist with a zip archive, compressed", sdistFile, sdistWith(tarFile("kube-1.0.0/a.zip", string(honest().bytes())))},
 		{"ustar prefix", sdistFile, sdistWith(changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 144)) }))},
 		{"ustar prefix and times, as of star", sdistFile, sdistWith(changedTar(func(h []byte) {
 			copy(h[345:], "kube-1.0.0")
