@@ -274,6 +274,7 @@ func TestHonest(t *testing.T) {
 		{"wheel with data", wheelFile, honest(file{"kube-1.0.0.data/scripts/run", "#!python\n"}).bytes()},
 		{"wheel with stored zip inside", wheelFile, honest(file{"kube/inner.whl", string(honest().bytes())}).bytes()},
 		{"wheel with CRLF", wheelFile, with(strings.ReplaceAll(metadata, "\n", "\r\n"), wheelText, func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }).bytes()},
+		{"wheel with pages in its licence and a body with carriage returns", wheelFile, with(strings.Replace(metadata, "\n\n", "\nLicense: GNU\n\t\f\n        \u2028Page 2 \u0085\n\none\rtwo\r\r\n", 1), wheelText, same).bytes()},
 		{"sdist", sdistFile, sdistWith()},
 		{"sdist by git archive", sdistFile, gz(paxPart('g', "comment=0123"), tarFile("kube-1.0.0/PKG-INFO", metadata), tarEnd)},
 		{"sdist with dots", sdistFile, gz(tarPart("./", '5', ""), tarPart("./kube-1.0.0/", '5', ""), tarFile("./kube-1.0.0/PKG-INFO", metadata), tarEnd)},

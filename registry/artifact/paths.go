@@ -52,6 +52,10 @@ func checkPath(name string) *Error {
 	return nil
 }
 
+// separates tells the line and paragraph separators of Unicode that are no
+// control characters.
+func separates(c rune) bool { return c == 0x2028 || c == 0x2029 }
+
 // turns tells the characters of Unicode's Bidi_Control that embed, override or isolate.
 func turns(c rune) bool { return c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 }
 
