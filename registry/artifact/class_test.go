@@ -110,6 +110,13 @@ func TestFindClass(t *testing.T) {
 	if got, err := FindClass(wheelFile, bytes.NewReader(purelib), int64(len(purelib)), "far.p.P"); err != nil || got.Verdict != Pass {
 		t.Errorf("in purelib: %+v, %v", got, err)
 	}
+	// A package in purelib hides a module that lies beside.
+	hidden := honest(file{"far.py", "class P: pass\n"}, file{"kube-1.0.0.data/purelib/far/__init__.py", "class Q: pass\n"}).bytes()
+	for component, want := range map[string]Verdict{"far.P": Fail, "far.Q": Pass} {
+		if got, err := FindClass(wheelFile, bytes.NewReader(hidden), int64(len(hidden)), component); err != nil || got.Verdict != want {
+			t.Errorf("%s, where purelib hides it: %+v, %v", component, got, err)
+		}
+	}
 }
 
 // FuzzScanPython: whatever the source, the scanner ends, and a class that it

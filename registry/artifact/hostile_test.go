@@ -224,11 +224,27 @@ func hostileWheels() []hostile {
 	other.all[0] = evil
 	unlisted := honest()
 	unlisted.all = append(unlisted.all, entry("kube/evil.py", "evil()"))
+	data := "kube-1.0.0.data/"
 	bare := wheelOf(file{"kube.py", ""})
 	return []hostile{
 		{"wheel-no-info", wheelFile, bare.bytes()},
 		{"wheel-two-infos", wheelFile, honest(file{"evil-1.0.0.dist-info/METADATA", metadata}).bytes()},
 		{"wheel-other-info", "kube-9.0.0-py3-none-any.whl", honest().bytes()},
+		{"wheel-two-infos", wheelFile, honest(file{"evil-1.0.0.DIST-INFO/METADATA", metadata}).bytes()},
+		{"wheel-info-file", wheelFile, honest(file{"x.dist-info", ""}).bytes()},
+		{"wheel-data-file", wheelFile, honest(file{"kube-1.0.0.data", ""}).bytes()},
+		{"wheel-two-data", wheelFile, honest(file{"kube-1.0.0.data/data/a", ""}, file{"evil-1.data/scripts/pip", ""}).bytes()},
+		{"wheel-other-data", wheelFile, honest(file{"evil-1.data/scripts/pip", ""}).bytes()},
+		{"wheel-other-data", wheelFile, honest(file{"kube-1.0.0.DATA/scripts/pip", ""}).bytes()},
+		{"wheel-other-data", wheelFile, honest(file{"Kube-1.0.0.data/scripts/pip", ""}).bytes()},
+		{"wheel-overlap", wheelFile, honest(file{data + "purelib/kube/__init__.py", ""}).bytes()},
+		{"wheel-overlap", wheelFile, honest(file{data + "platlib/Kube/x.py", ""}, file{"kube/x.py", ""}).bytes()},
+		{"wheel-overlap", wheelFile, honest(file{data + "purelib/kube/__init__.py/x", ""}).bytes()},
+		{"wheel-installs-info", wheelFile, honest(file{data + "purelib/" + infoDir + "WHEEL", ""}).bytes()},
+		{"wheel-overlap", wheelFile, honest(file{data + "data/lib/python3.11/site-packages/kube/__init__.py", ""}).bytes()},
+		{"wheel-overlap", wheelFile, honest(file{data + "data/bin/kube", ""}, file{data + "scripts/kube", ""}).bytes()},
+		{"wheel-installs-info", wheelFile, honest(file{data + "purelib/pip-1.dist-info/METADATA", ""}).bytes()},
+		{"wheel-data", wheelFile, honest(file{"kube-1.0.0.data/purelib", "x"}).bytes()},
 		{"wheel-data", wheelFile, honest(file{"kube-1.0.0.data/etc/passwd", "x"}).bytes()},
 		without("metadata-file", "METADATA"),
 		without("wheel-file", "WHEEL"),

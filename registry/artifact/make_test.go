@@ -272,6 +272,12 @@ func TestHonest(t *testing.T) {
 		{"wheel with room for zip64", wheelFile, room.bytes()},
 		{"wheel with a name in UTF-8", wheelFile, utf8Name.bytes()},
 		{"wheel with data", wheelFile, honest(file{"kube-1.0.0.data/scripts/run", "#!python\n"}).bytes()},
+		{"wheel with all kinds of data", wheelFile, honest(
+			file{"kube-1.0.0.data/purelib/", ""}, file{"kube-1.0.0.data/purelib/kube/pure.py", ""}, file{"kube-1.0.0.data/platlib/kube/plat.py", ""},
+			file{"kube-1.0.0.data/headers/kube.h", ""}, file{"kube-1.0.0.data/scripts/kube", ""}, file{"kube-1.0.0.data/data/share/kube", ""},
+			file{"kube-1.0.0.data/data/kube/__init__.py", ""}, file{"kube-1.0.0.data/data/etc/x.data/y.dist-info", ""},
+		).bytes()},
+		{"wheel with other packages within", wheelFile, honest(file{"kube/_vendor/idna-3.0.dist-info/METADATA", metadata}, file{"kube/x.data/purelib", ""}).bytes()},
 		{"wheel with stored zip inside", wheelFile, honest(file{"kube/inner.whl", string(honest().bytes())}).bytes()},
 		{"wheel with CRLF", wheelFile, with(strings.ReplaceAll(metadata, "\n", "\r\n"), wheelText, func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }).bytes()},
 		{"wheel with pages in its licence and a body with carriage returns", wheelFile, with(strings.Replace(metadata, "\n\n", "\nLicense: GNU\n\t\f\n        \u2028Page 2 \u0085\n\none\rtwo\r\r\n", 1), wheelText, same).bytes()},

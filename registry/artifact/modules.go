@@ -58,9 +58,11 @@ func compiledModule(name string) (string, bool) {
 func (w *wheelFiles) has(top string) bool { return w.tops[top] }
 
 func (w *wheelFiles) load(module string) (*pyModule, string, bool, error) {
-	for _, root := range w.roots {
-		// A package hides a module of its name.
-		for _, file := range []string{root + module + "/__init__.py", root + module + ".py"} {
+	// A package hides a module of its name, wherever in the wheel they are: they
+	// are installed side by side.
+	for _, inner := range []string{module + "/__init__.py", module + ".py"} {
+		for _, root := range w.roots {
+			file := root + inner
 			e := w.z.find(file)
 			if e == nil {
 				continue
