@@ -70,7 +70,7 @@ var scripts = regexp.MustCompile(`\.([cm]?jsx?|d\.[cm]?ts)$`)
 // of preference.
 func entryFiles(data []byte) (files []string) {
 	var p map[string]any
-	if json.Unmarshal(data, &p) != nil {
+	if json.Unmarshal(withoutBOM(data), &p) != nil {
 		return nil
 	}
 	add := func(v any) {

@@ -183,10 +183,13 @@ func hostilePackages() []hostile {
 		{"agree-version", "kube-1.0.1.tar.gz", sdistWith()},
 		top("agree-top", "kube"),
 		{"metadata-package-json", "kube.tgz", gz(tarFile("package/index.js", ""), tarEnd)},
+		{"entry-dot-top", "kube.tgz", gz(tarFile("./package/package.json", packageJSON), tarEnd)},
+		npm("metadata-json", "\ufeff\ufeff"+packageJSON),
 		npm("metadata-json", `{"name":`),
 		npm("metadata-npm-missing", `{"NAME":"kube","version":"1.0.0"}`),
 		npm("metadata-npm-name", `{"name":"../kube","version":"1.0.0"}`),
 		npm("metadata-semver", `{"name":"kube","version":"1.0"}`),
+		npm("metadata-semver", `{"name":"kube","version":"v1.0.0"}`),
 		npm("script-object", `{"name":"kube","version":"1.0.0","scripts":[1]}`),
 		npm("script-text", `{"name":"kube","version":"1.0.0","scripts":{"install":{}}}`),
 	}

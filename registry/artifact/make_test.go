@@ -317,6 +317,7 @@ func TestHonest(t *testing.T) {
 			copy(h[100:], "   644 \x00     0 \x00     0 \x00")
 		}))},
 		{"npm", "kube.tgz", npmWith(packageJSON)},
+		{"npm with a byte order mark", "kube.tgz", npmWith("\ufeff" + packageJSON)},
 		{"npm with another folder", "kube.tgz", gz(tarFile("react/package.json", packageJSON), tarEnd, tarEnd)},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -336,6 +337,33 @@ func TestHonest(t *testing.T) {
 				t.Errorf("requires %q, depends on %q", info.RequiresPython, info.Dependencies)
 			}
 		})
+	}
+}
+
+// TestManifest: what npm reads of a package before it has its tarball.
+func TestManifest(t *testing.T) {
+	const head, tail = `{"bundleDependencies":`, `,"name":"@example/kube","version":"1.0.0"}`
+	file := func(fields string) string { return `{"name":"@example/kube","version":"1.0.0"` + fields + `}` }
+	shrinkwrap := tarFile("package/npm-shrinkwrap.json", "{}")
+	for _, c := range []struct {
+		fields, want string
+		parts        [][]byte
+	}{
+		{"", file(""), nil},
+		{"", `{"_hasShrinkwrap":true,"name":"@example/kube","version":"1.0.0"}`, [][]byte{shrinkwrap}},
+		{"", file(""), [][]byte{tarFile("package/lib/npm-shrinkwrap.json", "{}")}},
+		{`,"bundleDependencies":true`, head + `[]` + tail, nil},
+		{`,"bundleDependencies":true,"dependencies":{"b":"1","a":"2"}`, head + `["a","b"],"dependencies":{"b":"1","a":"2"}` + tail, nil},
+		{`,"bundledDependencies":true,"dependencies":{"a":"2"}`, head + `["a"],"dependencies":{"a":"2"}` + tail, nil},
+		{`,"bundleDependencies":false,"bundledDependencies":["a"]`, head + `[]` + tail, nil},
+		{`,"bundleDependencies":["c","a"]`, head + `["c","a"]` + tail, nil},
+		{`,"bundleDependencies":{"c":"1","a":"2"}`, head + `["a","c"]` + tail, nil},
+		{`,"bundleDependencies":"a"`, file(""), nil},
+	} {
+		info, err := inspect("kube.tgz", npmWith(file(c.fields), c.parts...))
+		if err != nil || string(info.Manifest) != c.want {
+			t.Errorf("%s is\n%s, not\n%s (%v)", c.fields, info.Manifest, c.want, err)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type tarWalk struct {
 	entries  int
 	unpacked int64
 	root     string // the one top folder, with its slash
+	dotted   bool   // a name begins with "./"
 	// What headers before an entry say of it.
 	longName, paxPath, paxSize string
 	paxLink                    bool
@@ -171,6 +172,7 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	}
 	w.longName, w.paxPath, w.paxSize, w.paxLink, w.extended = "", "", "", false, 0
 	e := tarEntry{name: strings.TrimPrefix(name, "./"), size: size, folder: kind == '5' || strings.HasSuffix(name, "/")}
+	w.dotted = w.dotted || strings.HasPrefix(name, "./")
 	if w.entries++; w.entries > MaxEntries {
 		return refuse("bomb-entries", "ship fewer files", "it has more than %d entries", MaxEntries)
 	}
