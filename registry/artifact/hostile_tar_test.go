@@ -128,6 +128,7 @@ func hostileTars() []hostile {
 		sdist("entry-backslash", tarFile(`kube-1.0.0\..\setup.py`, "")),
 		sdist("entry-duplicate", next, next),
 		sdist("entry-case", tarFile("kube-1.0.0/X", ""), tarFile("kube-1.0.0/x", "")),
+		sdist("entry-case", next, tarFile("kube-1.0.0/x\u200d", "")),
 		sdist("entry-file-and-folder", next, tarFile("kube-1.0.0/x/y", "")),
 		sdist("entry-kind", tarPart("kube-1.0.0/d/", '0', "")),
 		sdist("entry-raw-folder", paxPart('x', "path=kube-1.0.0/data"), tarPart("kube-1.0.0/d/", 0, string(next))),
@@ -137,6 +138,7 @@ func hostileTars() []hostile {
 		sdist("entry-not-utf8", tarFile("kube-1.0.0/\xfe", "")),
 		sdist("bomb-ratio", tarPart("kube-1.0.0/zeros", '0', strings.Repeat("\x00", FreeUnpacked))),
 		sdist("bomb-entries", manyFiles()),
+		sdist("bomb-headers", bytes.Repeat(paxPart('g', "comment=x"), MaxHeaders+1)),
 	}
 }
 

@@ -259,8 +259,10 @@ func TestHonest(t *testing.T) {
 	room := honest()
 	room.all[0].localExtra = zip64Extra(uint64(room.all[0].size), uint64(room.all[0].packed))
 	room.all[0].localPacked, room.all[0].localSize = 0xffffffff, 0xffffffff
-	utf8Name := honest(file{"kube/é.txt", "e"})
-	utf8Name.all[1].flags, utf8Name.all[1].localFlags = bitUTF8, bitUTF8
+	utf8Name := honest(file{"kube/é.txt", "e"}, file{"kube/\U0001f469\u200d\U0001f52c.txt", ""}) // a scientist
+	for _, e := range utf8Name.all[1:3] {
+		e.flags, e.localFlags = bitUTF8, bitUTF8
+	}
 	for _, c := range []struct {
 		what, name string
 		data       []byte
@@ -277,6 +279,7 @@ func TestHonest(t *testing.T) {
 			file{"kube-1.0.0.data/headers/kube.h", ""}, file{"kube-1.0.0.data/scripts/kube", ""}, file{"kube-1.0.0.data/data/share/kube", ""},
 			file{"kube-1.0.0.data/data/kube/__init__.py", ""}, file{"kube-1.0.0.data/data/etc/x.data/y.dist-info", ""},
 		).bytes()},
+		{"wheel with names that are almost those of devices", wheelFile, honest(file{"kube/console.py", ""}, file{"kube/.nul", ""}, file{"kube/auxiliary/nul_.py", ""}, file{"kube/com.py", ""}, file{"kube/com10.py", ""}, file{"kube/.gitignore", ""}, file{"kube/a .. b", ""}, file{"kube/x.con", ""}).bytes()},
 		{"wheel with other packages within", wheelFile, honest(file{"kube/_vendor/idna-3.0.dist-info/METADATA", metadata}, file{"kube/x.data/purelib", ""}).bytes()},
 		{"wheel with stored zip inside", wheelFile, honest(file{"kube/inner.whl", string(honest().bytes())}).bytes()},
 		{"wheel with CRLF", wheelFile, with(strings.ReplaceAll(metadata, "\n", "\r\n"), wheelText, func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }).bytes()},
@@ -289,6 +292,7 @@ func TestHonest(t *testing.T) {
 		{"sdist with an end record that leads nowhere", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/x", strings.Repeat("x", 100)+sigEnd+strings.Repeat("\x07", 200)), tarEnd)},
 		{"sdist with a zip archive far from its end", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/a.zip", string(honest().bytes())), tarFile("kube-1.0.0/x", strings.Repeat("x", 70_000)), tarEnd)},
 		{"sdist with a zip archive, compressed", sdistFile, sdistWith(tarFile("kube-1.0.0/a.zip", string(honest().bytes())))},
+		{"as many pax headers as files", sdistFile, sdistWith(bytes.Join(manyTimes(MaxEntries-2), nil))},
 		{"ustar prefix", sdistFile, sdistWith(changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 144)) }))},
 		{"ustar prefix and times, as of star", sdistFile, sdistWith(changedTar(func(h []byte) {
 			copy(h[345:], "kube-1.0.0")
@@ -365,6 +369,15 @@ func TestManifest(t *testing.T) {
 			t.Errorf("%s is\n%s, not\n%s (%v)", c.fields, info.Manifest, c.want, err)
 		}
 	}
+}
+
+// manyTimes are empty files with a pax header each.
+func manyTimes(n int) (parts [][]byte) {
+	pax := paxPart('x', "mtime=1700000000.5")
+	for i := range n {
+		parts = append(parts, pax, tarHead(fmt.Sprintf("kube-1.0.0/%d", i), '0', 0))
+	}
+	return parts
 }
 
 func zip64Extra(size, packed uint64) []byte {

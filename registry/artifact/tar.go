@@ -22,6 +22,7 @@ type tarWalk struct {
 	in       *gunzip
 	names    namespace
 	entries  int
+	headers  int // that extend others
 	unpacked int64
 	root     string // the one top folder, with its slash
 	dotted   bool   // a name begins with "./"
@@ -74,7 +75,7 @@ func (w *tarWalk) block(b []byte) error {
 	switch {
 	case w.in.src.err != nil || errors.As(err, &bad):
 		return err
-	case w.entries == 0 && n > 1 && b[0] == 0x1f && b[1] == 0x8b:
+	case w.entries+w.headers == 0 && n > 1 && b[0] == 0x1f && b[1] == 0x8b:
 		return refuse("gzip-nested", "compress it once", "it decompresses to another gzip file")
 	}
 	return refuse("tar-truncated", "upload it again", "its tar archive ends without its end mark")
@@ -105,7 +106,7 @@ func (w *tarWalk) end() error {
 // entry reads one header, and what it says follows.
 func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error) error {
 	if want, ok := octal(h[148:156]); !ok || want != checksum(h) {
-		if w.entries == 0 && h[0] == 0x1f && h[1] == 0x8b {
+		if w.entries+w.headers == 0 && h[0] == 0x1f && h[1] == 0x8b {
 			return refuse("gzip-nested", "compress it once", "it decompresses to another gzip file")
 		}
 		return refuse("tar-checksum", again, "its tar archive has a header with a wrong checksum, or is none")
@@ -233,9 +234,9 @@ func (w *tarWalk) special(size int64) ([]byte, error) {
 	if size > MaxPAX {
 		return nil, refuse("tar-header-large", again, "an extended header of its tar archive has %d bytes; at most %d are allowed", size, MaxPAX)
 	}
-	// Extended headers count as entries too: there could be nothing else.
-	if w.entries++; w.entries > 2*MaxEntries {
-		return nil, refuse("bomb-headers", again, "it has more than %d headers", 2*MaxEntries)
+	// Python writes one for each file whose time has a fraction.
+	if w.headers++; w.headers > MaxHeaders {
+		return nil, refuse("bomb-headers", again, "it has more than %d extended headers", MaxHeaders)
 	}
 	b := make([]byte, (size+tarBlock-1)&^(tarBlock-1))
 	for i := 0; i < len(b); i += tarBlock {
