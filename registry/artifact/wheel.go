@@ -8,7 +8,8 @@ import (
 	"appstore/schema"
 )
 
-// wheelName is a wheel's file name by PEP 427 and PEP 425:
+// wheelName is a wheel's file name by PEP 427 and PEP 425, as strict as
+// packaging.utils.parse_wheel_filename, by which installers read it:
 // name-version[-build]-python-abi-platform.whl, the tags compressed by dots.
 type wheelName struct {
 	name, version, build string
@@ -16,9 +17,11 @@ type wheelName struct {
 }
 
 var (
-	wheelPart  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.!+]*$`)
+	wheelPart  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.]*$`)
 	wheelBuild = regexp.MustCompile(`^[0-9][A-Za-z0-9_.]*$`)
-	wheelTags  = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
+	// pythonDigit is an interpreter's tag that is no identifier.
+	pythonDigit = regexp.MustCompile(`(^|\.)[0-9]`)
+	wheelTags   = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
 )
 
 func parseWheelName(file string) (wheelName, error) {
@@ -32,12 +35,15 @@ func parseWheelName(file string) (wheelName, error) {
 			return wheelName{}, refuse("name-build", "let it begin with a digit (PEP 427)", "the wheel's name has the build tag %q", w.build)
 		}
 	}
-	if !wheelPart.MatchString(w.name) || !wheelPart.MatchString(w.version) {
-		return wheelName{}, refuse("name-grammar", again, "the wheel's name has the package %q and the version %q", w.name, w.version)
+	if !wheelPart.MatchString(w.name) || strings.Contains(w.name, "__") {
+		return wheelName{}, refuse("name-grammar", again, "the wheel's name has the package %q, which is not written as wheels write names: letters, digits, dots and single underscores", w.name)
+	}
+	if _, ok := normalVersion(w.version); !ok {
+		return wheelName{}, refuse("name-version", again, "the wheel's name has the version %q, which is none by PEP 440", w.version)
 	}
 	tags := parts[len(parts)-3:]
-	for _, t := range tags {
-		if !wheelTags.MatchString(t) {
+	for i, t := range tags {
+		if !wheelTags.MatchString(t) || i == 0 && pythonDigit.MatchString(t) {
 			return wheelName{}, refuse("name-tag", again, "the wheel's name has the tag %q", t)
 		}
 	}
