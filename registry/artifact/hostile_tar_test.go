@@ -154,6 +154,15 @@ func storedGzip(parts ...[]byte) []byte {
 	return b.Bytes()
 }
 
+// cutLetter is an npm tarball with a name of which a letter begins at the last
+// byte of the first 16 KiB, where node-tar cuts it in two, and so reads the name
+// in the entry's own header.
+func cutLetter(name, content string) []byte {
+	first := tarFile("package/package.json", packageJSON)
+	comment := "comment=" + strings.Repeat("c", 16<<10-1-len(first)-tarBlock-len("16000 comment=\n")-len("30 path=package/"))
+	return gz(first, paxPart('x', comment, "path=package/"+strings.Repeat("é", 7)), tarFile(name, content), tarEnd)
+}
+
 // shifted is a zip archive whose offsets count from n bytes before it.
 func shifted(n int) []byte {
 	z := honest()
@@ -185,6 +194,9 @@ func hostilePackages() []hostile {
 		{"agree-version", "kube-1.0.1.tar.gz", sdistWith()},
 		top("agree-top", "kube"),
 		{"metadata-package-json", "kube.tgz", gz(tarFile("package/index.js", ""), tarEnd)},
+		{"tar-raw-name", "kube.tgz", cutLetter("package/package.json", `{"name":"@example/kube","version":"6.6.6"}`)},
+		{"tar-raw-name", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/bindingé.gyp"), tarFile("package/binding.gyp", "{}"))},
+		{"tar-long-letters", "kube.tgz", npmWith(packageJSON, tarPart("././@LongLink", 'L', "package/"+strings.Repeat("é", 60)+"\x00"), tarFile("package/binding.gyp", "{}"))},
 		{"entry-dot-top", "kube.tgz", gz(tarFile("./package/package.json", packageJSON), tarEnd)},
 		npm("metadata-json", "\ufeff\ufeff"+packageJSON),
 		npm("metadata-json", `{"name":`),

@@ -303,6 +303,8 @@ func hostileWheels() []hostile {
 		text("wheel-tag-missing", "py3-none-any", "py2-none-any"),
 		text("wheel-tag-extra", "Tag: py3-none-any", "Tag: py3-none-any\nTag: py2-none-any"),
 		record("record-syntax", "WHEEL,sha256=", "WHEEL;sha256="),
+		record("record-control", "sha256=", "sha256=\r"),
+		record("record-control", "RECORD,,", "RECORD,,\u2028"),
 		record("record-itself", "RECORD,,", "RECORD,sha256=abc,"),
 		record("record-absent", "RECORD,,\n", "RECORD,,\nkube/ghost.py,sha256=abc,3\n"),
 		record("record-twice", "RECORD,,\n", "RECORD,,\n"+infoDir+"WHEEL,sha256="+strings.Repeat("A", 43)+",\n"),

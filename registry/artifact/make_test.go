@@ -59,6 +59,7 @@ type zfile struct {
 	tail                                 []byte
 	count, here, dirSize, dirOffset      int64 // -1 is the truth
 	disk                                 uint16
+	flip                                 int // the bit of a byte to flip at last, 0 for none
 	comment                              string
 }
 
@@ -120,7 +121,11 @@ func (z *zfile) bytes() []byte {
 	le.PutUint32(end[12:], uint32(or(z.dirSize, int64(len(dir)))))
 	le.PutUint32(end[16:], uint32(or(z.dirOffset, start)))
 	le.PutUint16(end[20:], uint16(len(z.comment)))
-	return append(append(append(out, end...), z.comment...), z.tail...)
+	out = append(append(append(out, end...), z.comment...), z.tail...)
+	if z.flip > 0 {
+		out[z.flip/8%len(out)] ^= 1 << (z.flip % 8)
+	}
+	return out
 }
 
 // The honest wheel that hostile ones are made of.
@@ -247,7 +252,14 @@ func inspect(name string, data []byte) (Info, error) {
 	return Inspect(name, bytes.NewReader(data), int64(len(data)))
 }
 
-func TestHonest(t *testing.T) {
+// archive is one to be read, and under which name.
+type archive struct {
+	what, name string
+	data       []byte
+}
+
+// honestArchives must be accepted.
+func honestArchives() []archive {
 	longName := "kube-1.0.0/" + strings.Repeat("d/", 40) + strings.Repeat("long", 25) + ".py"
 	streamed := honest()
 	for _, e := range streamed.all {
@@ -263,10 +275,7 @@ func TestHonest(t *testing.T) {
 	for _, e := range utf8Name.all[1:3] {
 		e.flags, e.localFlags = bitUTF8, bitUTF8
 	}
-	for _, c := range []struct {
-		what, name string
-		data       []byte
-	}{
+	return []archive{
 		{"wheel", wheelFile, honest().bytes()},
 		{"wheel with a build tag", "kube-1.0.0-2x-py3-none-any.whl", honest().bytes()},
 		{"wheel with folders", wheelFile, honest(file{"kube/sub/", ""}, file{"kube/sub/a.py", ""}).bytes()},
@@ -321,9 +330,19 @@ func TestHonest(t *testing.T) {
 			copy(h[100:], "   644 \x00     0 \x00     0 \x00")
 		}))},
 		{"npm", "kube.tgz", npmWith(packageJSON)},
+		{"npm with letters, as of npm", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("package/é.js", ""),
+			paxPart('x', "path=package/"+strings.Repeat("é", 60)), tarFile("package/"+strings.Repeat("é", 45), ""))},
+		{"npm with letters, as of Python", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("package/?.js", ""),
+			paxPart('x', "path=package/é"+strings.Repeat("n", 120)), tarFile("package/?"+strings.Repeat("n", 91), ""))},
+		{"npm with a letter that node-tar cuts in two", "kube.tgz", cutLetter("package/"+strings.Repeat("é", 7), "")},
+		{"npm with letters, as of yarn", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("PaxHeader", ""))},
 		{"npm with a byte order mark", "kube.tgz", npmWith("\ufeff" + packageJSON)},
 		{"npm with another folder", "kube.tgz", gz(tarFile("react/package.json", packageJSON), tarEnd, tarEnd)},
-	} {
+	}
+}
+
+func TestHonest(t *testing.T) {
+	for _, c := range honestArchives() {
 		t.Run(c.what, func(t *testing.T) {
 			info, err := inspect(c.name, c.data)
 			if err != nil {

@@ -64,6 +64,11 @@ func parseHeader(data []byte, path string) (header, error) {
 		}
 		h[last] = append(h[last], text)
 	}
+	for _, all := range h {
+		for i := range all {
+			all[i] = strings.Trim(all[i], " \t\n")
+		}
+	}
 	return h, nil
 }
 

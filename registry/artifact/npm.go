@@ -47,8 +47,8 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	if w.dotted {
-		return Info{}, refuse("entry-dot-top", "pack it with npm pack, or with tar and package instead of ./package", `its names begin with "./": npm drops the first part of every name, which is then "."`)
+	if w.unfit != nil {
+		return Info{}, w.unfit
 	}
 	rep.pass(CheckArchive, CheckEntries, CheckLimits, CheckContents)
 	if data == nil {

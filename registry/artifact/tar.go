@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 const tarBlock = 512
@@ -25,7 +26,7 @@ type tarWalk struct {
 	headers  int // that extend others
 	unpacked int64
 	root     string // the one top folder, with its slash
-	dotted   bool   // a name begins with "./"
+	unfit    *Error // what npm would read differently, and Python does not
 	// What headers before an entry say of it.
 	longName, paxPath, paxSize string
 	paxLink                    bool
@@ -171,9 +172,11 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	case kind == 0 && strings.HasSuffix(name, "/") && !strings.HasSuffix(raw, "/"):
 		return refuse("entry-old-folder", again, "%q is a folder by its name only, which is not in its own header: some readers take it for a file", name)
 	}
+	if w.unfit == nil {
+		w.unfit = w.forNPM(name, raw, h)
+	}
 	w.longName, w.paxPath, w.paxSize, w.paxLink, w.extended = "", "", "", false, 0
 	e := tarEntry{name: strings.TrimPrefix(name, "./"), size: size, folder: kind == '5' || strings.HasSuffix(name, "/")}
-	w.dotted = w.dotted || strings.HasPrefix(name, "./")
 	if w.entries++; w.entries > MaxEntries {
 		return refuse("bomb-entries", "ship fewer files", "it has more than %d entries", MaxEntries)
 	}
@@ -201,6 +204,37 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 		return err
 	}
 	return w.skip(content.N + -size&(tarBlock-1))
+}
+
+// forNPM says what node-tar would read differently of an entry. It decodes an
+// extended header piece by piece as it comes, so that a letter of several bytes
+// may be cut in two. A pax record whose length is then wrong is passed over, and
+// the header's own name counts. Build tools write there the same name, the
+// beginning of it, it with question marks (Python), or one without a folder (yarn),
+// which is not unpacked.
+func (w *tarWalk) forNPM(name, raw string, h []byte) *Error {
+	long, full := w.longName+w.paxPath, raw
+	if prefix := text(h[345:500]); prefix != "" {
+		full = prefix + "/" + raw
+	}
+	marked := strings.Map(func(c rune) rune {
+		if c >= utf8.RuneSelf {
+			return '?'
+		}
+		return c
+	}, long)
+	const cut = 97 // at least, of 100 bytes, when a letter does not fit
+	switch {
+	case strings.HasPrefix(name, "./"):
+		return refuse("entry-dot-top", "pack it with npm pack, or with tar and package instead of ./package", `the name %q begins with "./": npm drops the first part of every name, which is then "."`, name)
+	case strings.IndexFunc(long, func(c rune) bool { return c >= utf8.RuneSelf }) < 0:
+		return nil
+	case w.longName != "":
+		return refuse("tar-long-letters", "pack it with npm pack", "%q has a long name with other than ASCII letters, which npm may cut in two", name)
+	case full == long, marked == full, strings.IndexByte(full, '/') < 0, len(raw) >= cut && (strings.HasPrefix(long, full) || strings.HasPrefix(marked, full)):
+		return nil
+	}
+	return refuse("tar-raw-name", "pack it with npm pack", "%q is called %q in its own header, which is what npm may find it under", name, full)
 }
 
 // top checks that an entry is in the same top folder as all others: npm drops
