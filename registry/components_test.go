@@ -1,8 +1,13 @@
 package registry
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"appstore/schema"
 )
 
 // What the descriptor says is in a package must be there, where that can be seen.
@@ -27,4 +32,17 @@ func TestComponents(t *testing.T) {
 	// Compiled code can't be looked into; that is no reason to refuse it.
 	compiled := strings.Replace(of("kube_back.Plugin"), "1.0.0", "1.1.0", 1)
 	mustPublish(t, r, upload(compiled, wheelOf(t, "kube-back", "1.1.0", "any", map[string]string{"kube_back.cpython-311-x86_64-linux-gnu.so": "\x7fELF"})))
+}
+
+// A file is not looked into for a client that has gone.
+func TestComponentsStop(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	c := schema.Component{Package: schema.Package{Ecosystem: schema.PyPI, Name: "kube-back", Version: "1.0.0"}, Component: "kube_back.Plugin"}
+	d := schema.Descriptor{Interfaces: map[string]schema.Interface{"main": {Backend: &c}}}
+	f := File{Name: "kube_back-1.0.0-py3-none-any.whl", Package: c.Package, Size: 1000}
+	err := components(&d, &f, while{ctx, bytes.NewReader(make([]byte, 1000))})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the outcome is %v", err)
+	}
 }

@@ -122,7 +122,8 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		all = append(all, receivedFile{content: f})
 		left -= f.size
 
-		info, err := artifact.Inspect(name, f, f.size)
+		inside := while{ctx, f}
+		info, err := artifact.Inspect(name, inside, f.size)
 		if err != nil {
 			return all, inspected(name, err)
 		}
@@ -136,7 +137,7 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 		if err := named(&release.Descriptor, &file); err != nil {
 			return all, err
 		}
-		if err := components(&release.Descriptor, &file, f); err != nil {
+		if err := components(&release.Descriptor, &file, inside); err != nil {
 			return all, err
 		}
 		release.Files = append(release.Files, file)
@@ -193,42 +194,68 @@ func named(d *schema.Descriptor, f *File) error {
 }
 
 // components looks for the components that the descriptor says are in the
-// package of f, without running anything. One that can be seen not to be there
-// is refused; one that can't be seen (compiled, bundled, made at run time) is not.
-func components(d *schema.Descriptor, f *File, content *spooled) error {
+// package of f, without running anything and in one pass. One that can be seen
+// not to be there is refused; one that can't be seen (compiled, bundled, made at
+// run time), or of which nothing can be said (a bare class or free text), is not.
+func components(d *schema.Descriptor, f *File, content io.ReaderAt) error {
+	var names, of []string // the components, and of which interfaces they are
 	for _, i := range slices.Sorted(maps.Keys(d.Interfaces)) {
 		for _, c := range []*schema.Component{d.Interfaces[i].Backend, d.Interfaces[i].Frontend} {
-			if c == nil || c.Component == "" || !samePackage(c.Package, f.Package) {
-				continue
-			}
-			verdict, detail, err := artifact.Unknown, "", error(nil)
-			if f.Kind == NPMTarball {
-				var export artifact.Export
-				export, err = artifact.FindExport(content, content.size, c.Component)
-				verdict, detail = export.Verdict, export.Detail
-			} else {
-				var class artifact.Class
-				class, err = artifact.FindClass(f.Name, content, content.size, c.Component)
-				verdict, detail = class.Verdict, class.Detail
-				for _, m := range class.Methods {
-					if !slices.Contains(f.Methods, m) {
-						f.Methods = append(f.Methods, m)
-					}
-				}
-			}
-			var odd *artifact.Error
-			if errors.As(err, &odd) {
-				continue // a bare class or free text, of which nothing can be said
-			}
-			if err != nil {
-				return err
-			}
-			if verdict == artifact.Fail {
-				return fail(ArtifactMismatch, "correct the component in the descriptor, or build the package with it", "%s does not have the component %q of the interface %q: %s", f.Name, c.Component, i, detail)
+			if c != nil && c.Component != "" && samePackage(c.Package, f.Package) {
+				names, of = append(names, c.Component), append(of, i)
 			}
 		}
 	}
+	if len(names) == 0 {
+		return nil
+	}
+	missing := func(n int, v artifact.Verdict, detail string) error {
+		if v != artifact.Fail {
+			return nil
+		}
+		return fail(ArtifactMismatch, "correct the component in the descriptor, or build the package with it", "%s does not have the component %q of the interface %q: %s", f.Name, names[n], of[n], detail)
+	}
+	if f.Kind == NPMTarball {
+		all, err := artifact.FindExports(content, f.Size, names)
+		if err != nil {
+			return err
+		}
+		for n, export := range all {
+			if err := missing(n, export.Verdict, export.Detail); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	all, err := artifact.FindClasses(f.Name, content, f.Size, names)
+	if err != nil {
+		return err
+	}
+	for n, class := range all {
+		for _, m := range class.Methods {
+			if !slices.Contains(f.Methods, m) {
+				f.Methods = append(f.Methods, m)
+			}
+		}
+		if err := missing(n, class.Verdict, class.Detail); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// while reads until ctx ends, so that nobody looks into a file for a client
+// that has gone.
+type while struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+func (w while) ReadAt(p []byte, at int64) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.ReaderAt.ReadAt(p, at)
 }
 
 // oneVersion checks that the files of a package are of one version.

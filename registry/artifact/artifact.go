@@ -23,6 +23,7 @@ const (
 	MaxMetadata = 1 << 20 // bytes of METADATA, PKG-INFO, WHEEL or package.json
 	MaxRecord   = 16 << 20
 	MaxEntries  = 40_000 // entries of an archive
+	MaxHeaders  = 50_000 // headers of a tar archive that extend others
 	MaxPaths    = 50_000 // entries and the folders that they imply
 	MaxPath     = 1024   // bytes of an entry's name
 	MaxDepth    = 64     // folders in an entry's name

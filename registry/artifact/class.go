@@ -49,35 +49,70 @@ var component = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-
 // that Inspect accepted. It reads the source and runs nothing. An error is of r,
 // or an *Error when component is no dotted name.
 func FindClass(name string, r io.ReaderAt, size int64, dotted string) (Class, error) {
-	if len(dotted) > MaxName || !component.MatchString(dotted) {
-		return Class{}, refuse("component-name", "write package.module.Class", "%.300q is no dotted name of a class", dotted)
+	if err := checkClass(name, dotted); err != nil {
+		return Class{}, err
 	}
-	kind, bad := kindOf(name)
-	if bad != nil {
-		return Class{}, bad
+	all, err := FindClasses(name, r, size, []string{dotted})
+	if err != nil {
+		return Class{}, err
+	}
+	return all[0], nil
+}
+
+func checkClass(name, dotted string) error {
+	if len(dotted) > MaxName || !component.MatchString(dotted) {
+		return refuse("component-name", "write package.module.Class", "%.300q is no dotted name of a class", dotted)
+	}
+	switch kind, bad := kindOf(name); {
+	case bad != nil:
+		return bad
+	case kind == NPM:
+		return refuse("component-kind", "look in a wheel or an sdist", "%s holds no Python", name)
+	}
+	return nil
+}
+
+// FindClasses is FindClass for several components, for which an sdist is
+// decompressed once. Of what is no dotted name the verdict is Unknown.
+func FindClasses(name string, r io.ReaderAt, size int64, dotted []string) ([]Class, error) {
+	all := make([]Class, len(dotted))
+	tops := map[string]pyFiles{}
+	for i, d := range dotted {
+		if err := checkClass(name, d); err != nil {
+			all[i] = Class{Verdict: Unknown, Detail: err.Error()}
+			continue
+		}
+		top, _, _ := strings.Cut(d, ".")
+		tops[top] = nil
+	}
+	if len(tops) == 0 {
+		return all, nil
 	}
 	src := &source{r: r, size: size}
-	dot := strings.LastIndexByte(dotted, '.')
-	top, _, _ := strings.Cut(dotted, ".")
-	f := &classFinder{seen: map[string]bool{}}
+	sdist := !strings.HasSuffix(name, ".whl")
 	var err error
-	switch kind {
-	case Wheel:
-		f.files, err = wheelModules(src)
-	case Sdist:
-		f.files, err = sdistModules(src, top)
-		f.partial = true // a build may add and move modules
-	default:
-		return Class{}, refuse("component-kind", "look in a wheel or an sdist", "%s holds no Python", name)
+	if sdist {
+		err = sdistModules(src, tops)
+	} else {
+		err = wheelModules(src, tops)
 	}
 	if err = src.blame(err); err != nil {
-		return Class{}, err
+		return nil, err
 	}
-	c := f.find(dotted[:dot], dotted[dot+1:])
-	if err := src.blame(f.err); err != nil {
-		return Class{}, err
+	for i, d := range dotted {
+		if all[i].Verdict != "" {
+			continue
+		}
+		top, _, _ := strings.Cut(d, ".")
+		// A build may add and move modules.
+		f := &classFinder{seen: map[string]bool{}, files: tops[top], partial: sdist}
+		dot := strings.LastIndexByte(d, '.')
+		all[i] = f.find(d[:dot], d[dot+1:])
+		if err := src.blame(f.err); err != nil {
+			return nil, err
+		}
 	}
-	return c, nil
+	return all, nil
 }
 
 // pyFiles gives the modules of a file.

@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,13 @@ func TestFindClass(t *testing.T) {
 	if got, err := FindClass(wheelFile, bytes.NewReader(purelib), int64(len(purelib)), "far.p.P"); err != nil || got.Verdict != Pass {
 		t.Errorf("in purelib: %+v, %v", got, err)
 	}
+	// A package in purelib hides a module that lies beside.
+	hidden := honest(file{"far.py", "class P: pass\n"}, file{"kube-1.0.0.data/purelib/far/__init__.py", "class Q: pass\n"}).bytes()
+	for component, want := range map[string]Verdict{"far.P": Fail, "far.Q": Pass} {
+		if got, err := FindClass(wheelFile, bytes.NewReader(hidden), int64(len(hidden)), component); err != nil || got.Verdict != want {
+			t.Errorf("%s, where purelib hides it: %+v, %v", component, got, err)
+		}
+	}
 }
 
 // FuzzScanPython: whatever the source, the scanner ends, and a class that it
@@ -174,6 +182,54 @@ func TestFindExport(t *testing.T) {
 				t.Errorf("it is %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// counted counts the bytes that are read.
+type counted struct {
+	io.ReaderAt
+	n int
+}
+
+func (c *counted) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(p, at)
+	c.n += n
+	return n, err
+}
+
+// TestOnePass: however many components are looked for, an archive that must be
+// decompressed from its beginning is read once.
+func TestOnePass(t *testing.T) {
+	sdist := sdistWith(
+		tarFile("kube-1.0.0/src/kube/a.py", "class A:\n  def delete(self): pass\n"), tarFile("kube-1.0.0/src/kube/b.py", "from .a import A as B\n"),
+		tarFile("kube-1.0.0/src/other/kube/c.py", "class C: pass\n"), tarFile("kube-1.0.0/far.py", "class F: pass\n"))
+	r := &counted{ReaderAt: bytes.NewReader(sdist)}
+	classes, err := FindClasses(sdistFile, r, int64(len(sdist)), []string{"kube.a.A", "kube.b.B", "kube.c.C", "other.kube.c.C", "far.F", "kube.a.X", "none", "gone.G"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Verdict{Pass, Pass, Pass, Pass, Pass, Fail, Unknown, Unknown} {
+		if classes[i].Verdict != want {
+			t.Errorf("class %d is %+v", i, classes[i])
+		}
+	}
+	if r.n > 2*len(sdist) { // the end is looked at for a zip archive
+		t.Errorf("an sdist of %d bytes was read for %d", len(sdist), r.n)
+	}
+
+	npm := npmWith(`{"name":"kube","version":"1.0.0","main":"a.js"}`, tarFile("package/a.js", "export class A {}\nexport { x as B };\nexport * as C from './b';\nexport * from './b'"), tarFile("package/b.js", "export const D = 1"))
+	r = &counted{ReaderAt: bytes.NewReader(npm)}
+	exports, err := FindExports(r, int64(len(npm)), []string{"A", "B", "C", "D", "E", "no name"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Verdict{Pass, Pass, Pass, Pass, Fail, Unknown} {
+		if exports[i].Verdict != want {
+			t.Errorf("export %d is %+v", i, exports[i])
+		}
+	}
+	if r.n > 2*len(npm) {
+		t.Errorf("a tarball of %d bytes was read for %d", len(npm), r.n)
 	}
 }
 

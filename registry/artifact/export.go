@@ -29,8 +29,37 @@ var identifier = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 // of the files that these export from. An error is of r, or an *Error when name
 // is no identifier.
 func FindExport(r io.ReaderAt, size int64, name string) (Export, error) {
+	if err := checkExport(name); err != nil {
+		return Export{}, err
+	}
+	all, err := FindExports(r, size, []string{name})
+	if err != nil {
+		return Export{}, err
+	}
+	return all[0], nil
+}
+
+func checkExport(name string) error {
 	if len(name) > MaxName || !identifier.MatchString(name) {
-		return Export{}, refuse("component-export", "write the exported name alone", "%.300q is no name of JavaScript", name)
+		return refuse("component-export", "write the exported name alone", "%.300q is no name of JavaScript", name)
+	}
+	return nil
+}
+
+// FindExports is FindExport for several names, for which the tarball is
+// decompressed once. Of what is no identifier the verdict is Unknown.
+func FindExports(r io.ReaderAt, size int64, names []string) ([]Export, error) {
+	all := make([]Export, len(names))
+	wanted := map[string]bool{}
+	for i, name := range names {
+		if err := checkExport(name); err != nil {
+			all[i] = Export{Verdict: Unknown, Detail: err.Error()}
+			continue
+		}
+		wanted[name] = true
+	}
+	if len(wanted) == 0 {
+		return all, nil
 	}
 	src := &source{r: r, size: size}
 	files := map[string]jsFile{}
@@ -54,13 +83,18 @@ func FindExport(r io.ReaderAt, size int64, name string) (Export, error) {
 			return err
 		}
 		scanned += e.size
-		files[file] = scanScript(string(data), name)
+		files[file] = scanScript(string(data), wanted)
 		return nil
 	})
 	if err = src.blame(err); err != nil {
-		return Export{}, err
+		return nil, err
 	}
-	return findExport(files, entries, name), nil
+	for i, name := range names {
+		if wanted[name] {
+			all[i] = findExport(files, entries, name)
+		}
+	}
+	return all, nil
 }
 
 // scripts are the files that can export: also TypeScript's declarations.
@@ -70,7 +104,7 @@ var scripts = regexp.MustCompile(`\.([cm]?jsx?|d\.[cm]?ts)$`)
 // of preference.
 func entryFiles(data []byte) (files []string) {
 	var p map[string]any
-	if json.Unmarshal(data, &p) != nil {
+	if json.Unmarshal(withoutBOM(data), &p) != nil {
 		return nil
 	}
 	add := func(v any) {
@@ -111,9 +145,9 @@ func entryFiles(data []byte) (files []string) {
 	return files
 }
 
-// jsFile is what one file shows of one name.
+// jsFile is what one file shows of the names that are looked for.
 type jsFile struct {
-	exports bool
+	exports []string // those of them that it exports
 	from    []string // files that it exports everything from, or the name
 	unsure  string   // why it may export what is not seen
 }
@@ -139,7 +173,7 @@ func findExport(files map[string]jsFile, entries []string, name string) Export {
 		}
 		seen[file], read = true, true
 		f := files[file]
-		if f.exports {
+		if slices.Contains(f.exports, name) {
 			return Export{Verdict: Pass, File: file, Detail: fmt.Sprintf("%s exports %s", file, name)}
 		}
 		if f.unsure != "" {
@@ -177,10 +211,15 @@ var (
 	jsKey      = regexp.MustCompile(`^\s*([A-Za-z_$][\w$]*)\s*(?:[:(].*)?$`)
 )
 
-// scanScript looks for an export of name. ES modules that write their exports
+// scanScript looks for exports of names. ES modules that write their exports
 // out are understood for certain; of CommonJS and bundles, what is seen is
 // taken, and what is not seen is unknown.
-func scanScript(src, name string) (f jsFile) {
+func scanScript(src string, names map[string]bool) (f jsFile) {
+	exports := func(name string) {
+		if names[name] && !slices.Contains(f.exports, name) {
+			f.exports = append(f.exports, name)
+		}
+	}
 	src = withoutComments(src)
 	if len(jsDeclares.FindAllString(src, 1))+len(jsList.FindAllString(src, 1))+len(jsStar.FindAllString(src, 1)) == 0 {
 		if cjsOther.MatchString(src) || !jsExport.MatchString(src) {
@@ -194,32 +233,34 @@ func scanScript(src, name string) (f jsFile) {
 			do(m)
 		}
 	}
-	each(jsDeclares, func(m []string) { f.exports = f.exports || m[1] == name })
+	each(jsDeclares, func(m []string) { exports(m[1]) })
 	each(jsStar, func(m []string) {
-		if m[1] == name {
-			f.exports = true
-		} else if m[1] == "" && len(f.from) < maxFollowed {
+		if m[1] != "" {
+			exports(m[1])
+		} else if len(f.from) < maxFollowed {
 			f.from = append(f.from, m[2])
 		}
 	})
 	each(jsList, func(m []string) {
 		for part := range strings.SplitSeq(m[1], ",") {
 			// "type X" too; "a as X" exports X.
-			words := strings.Fields(part)
-			f.exports = f.exports || len(words) > 0 && words[len(words)-1] == name
+			if words := strings.Fields(part); len(words) > 0 {
+				exports(words[len(words)-1])
+			}
 		}
 	})
-	each(cjsName, func(m []string) { f.exports = f.exports || m[1] == name || m[2] == name })
+	each(cjsName, func(m []string) { exports(m[1] + m[2]) }) // one of them is empty
 	each(cjsFrom, func(m []string) {
 		if len(f.from) < maxFollowed {
 			f.from = append(f.from, m[1])
 		}
 	})
-	each(cjsDefine, func(m []string) { f.exports = f.exports || m[1] == name })
+	each(cjsDefine, func(m []string) { exports(m[1]) })
 	each(cjsObject, func(m []string) {
 		for part := range strings.SplitSeq(m[1], ",") {
-			k := jsKey.FindStringSubmatch(part)
-			f.exports = f.exports || k != nil && k[1] == name
+			if k := jsKey.FindStringSubmatch(part); k != nil {
+				exports(k[1])
+			}
 		}
 	})
 	switch {

@@ -87,24 +87,33 @@ func (g *gunzip) end() error {
 }
 
 // alsoZip refuses what a zip reader, which begins at the end, would open too.
+// Python takes the last end record of the last 64 KiB, whatever follows it, and
+// pip unpacks as zip what Python opens, whatever its name. By chance, a file of
+// random bytes has an end record there once in 65,000, and one that leads to a
+// directory once in 10^14; but a zip archive that lies in the last file of an
+// sdist and could not be compressed further is found by pip too.
 func alsoZip(src *source) error {
 	tail := make([]byte, min(src.size, endSize+1<<16))
 	if _, err := src.ReadAt(tail, src.size-int64(len(tail))); err != nil {
 		return err
 	}
 	for i := bytes.LastIndex(tail, []byte(sigEnd)); i >= 0; i = bytes.LastIndex(tail[:i], []byte(sigEnd)) {
-		if len(tail)-i < endSize || int(binary.LittleEndian.Uint16(tail[i+20:])) != len(tail)-i-endSize {
+		if len(tail)-i < endSize {
 			continue
 		}
 		at := src.size - int64(len(tail)) + int64(i)
 		size, offset := int64(binary.LittleEndian.Uint32(tail[i+12:])), int64(binary.LittleEndian.Uint32(tail[i+16:]))
 		var sig [4]byte
-		for _, start := range []int64{offset, at - size} {
-			if n, _ := src.ReadAt(sig[:], start); n == len(sig) && (string(sig[:]) == sigCentral || size == 0) {
-				return refuse("polyglot-zip", again, "it is a gzip file and a zip archive at once")
-			}
+		for _, place := range []struct {
+			at  int64
+			sig string
+		}{{offset, sigCentral}, {at - size, sigCentral}, {at - locatorSize, sigLocator64}} {
+			n, _ := src.ReadAt(sig[:], place.at)
 			if src.err != nil {
 				return src.err
+			}
+			if size == 0 || n == len(sig) && string(sig[:]) == place.sig {
+				return refuse("polyglot-zip", "compress it again, or leave out the zip archive that is in it", "it is a gzip file and a zip archive at once, whose end is at byte %d", at)
 			}
 		}
 	}

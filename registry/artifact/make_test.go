@@ -59,6 +59,7 @@ type zfile struct {
 	tail                                 []byte
 	count, here, dirSize, dirOffset      int64 // -1 is the truth
 	disk                                 uint16
+	flip                                 int // the bit of a byte to flip at last, 0 for none
 	comment                              string
 }
 
@@ -120,7 +121,11 @@ func (z *zfile) bytes() []byte {
 	le.PutUint32(end[12:], uint32(or(z.dirSize, int64(len(dir)))))
 	le.PutUint32(end[16:], uint32(or(z.dirOffset, start)))
 	le.PutUint16(end[20:], uint16(len(z.comment)))
-	return append(append(append(out, end...), z.comment...), z.tail...)
+	out = append(append(append(out, end...), z.comment...), z.tail...)
+	if z.flip > 0 {
+		out[z.flip/8%len(out)] ^= 1 << (z.flip % 8)
+	}
+	return out
 }
 
 // The honest wheel that hostile ones are made of.
@@ -188,6 +193,13 @@ func sealed(h []byte) []byte {
 	return h
 }
 
+// changedTar is the header of an empty file, x, with something else in it.
+func changedTar(f func(h []byte)) []byte {
+	h := tarHead("x", '0', 0)
+	f(h)
+	return sealed(h)
+}
+
 func tarFile(name, content string) []byte { return tarPart(name, '0', content) }
 
 func tarPart(name string, kind byte, content string) []byte {
@@ -240,7 +252,14 @@ func inspect(name string, data []byte) (Info, error) {
 	return Inspect(name, bytes.NewReader(data), int64(len(data)))
 }
 
-func TestHonest(t *testing.T) {
+// archive is one to be read, and under which name.
+type archive struct {
+	what, name string
+	data       []byte
+}
+
+// honestArchives must be accepted.
+func honestArchives() []archive {
 	longName := "kube-1.0.0/" + strings.Repeat("d/", 40) + strings.Repeat("long", 25) + ".py"
 	streamed := honest()
 	for _, e := range streamed.all {
@@ -252,12 +271,11 @@ func TestHonest(t *testing.T) {
 	room := honest()
 	room.all[0].localExtra = zip64Extra(uint64(room.all[0].size), uint64(room.all[0].packed))
 	room.all[0].localPacked, room.all[0].localSize = 0xffffffff, 0xffffffff
-	utf8Name := honest(file{"kube/é.txt", "e"})
-	utf8Name.all[1].flags, utf8Name.all[1].localFlags = bitUTF8, bitUTF8
-	for _, c := range []struct {
-		what, name string
-		data       []byte
-	}{
+	utf8Name := honest(file{"kube/é.txt", "e"}, file{"kube/\U0001f469\u200d\U0001f52c.txt", ""}) // a scientist
+	for _, e := range utf8Name.all[1:3] {
+		e.flags, e.localFlags = bitUTF8, bitUTF8
+	}
+	return []archive{
 		{"wheel", wheelFile, honest().bytes()},
 		{"wheel with a build tag", "kube-1.0.0-2x-py3-none-any.whl", honest().bytes()},
 		{"wheel with folders", wheelFile, honest(file{"kube/sub/", ""}, file{"kube/sub/a.py", ""}).bytes()},
@@ -265,16 +283,66 @@ func TestHonest(t *testing.T) {
 		{"wheel with room for zip64", wheelFile, room.bytes()},
 		{"wheel with a name in UTF-8", wheelFile, utf8Name.bytes()},
 		{"wheel with data", wheelFile, honest(file{"kube-1.0.0.data/scripts/run", "#!python\n"}).bytes()},
+		{"wheel with all kinds of data", wheelFile, honest(
+			file{"kube-1.0.0.data/purelib/", ""}, file{"kube-1.0.0.data/purelib/kube/pure.py", ""}, file{"kube-1.0.0.data/platlib/kube/plat.py", ""},
+			file{"kube-1.0.0.data/headers/kube.h", ""}, file{"kube-1.0.0.data/scripts/kube", ""}, file{"kube-1.0.0.data/data/share/kube", ""},
+			file{"kube-1.0.0.data/data/kube/__init__.py", ""}, file{"kube-1.0.0.data/data/etc/x.data/y.dist-info", ""},
+		).bytes()},
+		{"wheel with names that are almost those of devices", wheelFile, honest(file{"kube/console.py", ""}, file{"kube/.nul", ""}, file{"kube/auxiliary/nul_.py", ""}, file{"kube/com.py", ""}, file{"kube/com10.py", ""}, file{"kube/.gitignore", ""}, file{"kube/a .. b", ""}, file{"kube/x.con", ""}).bytes()},
+		{"wheel with other packages within", wheelFile, honest(file{"kube/_vendor/idna-3.0.dist-info/METADATA", metadata}, file{"kube/x.data/purelib", ""}).bytes()},
 		{"wheel with stored zip inside", wheelFile, honest(file{"kube/inner.whl", string(honest().bytes())}).bytes()},
 		{"wheel with CRLF", wheelFile, with(strings.ReplaceAll(metadata, "\n", "\r\n"), wheelText, func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }).bytes()},
+		{"wheel with pages in its licence and a body with carriage returns", wheelFile, with(strings.Replace(metadata, "\n\n", "\nLicense: GNU\n\t\f\n        \u2028Page 2 \u0085\n\none\rtwo\r\r\n", 1), wheelText, same).bytes()},
 		{"sdist", sdistFile, sdistWith()},
 		{"sdist by git archive", sdistFile, gz(paxPart('g', "comment=0123"), tarFile("kube-1.0.0/PKG-INFO", metadata), tarEnd)},
 		{"sdist with dots", sdistFile, gz(tarPart("./", '5', ""), tarPart("./kube-1.0.0/", '5', ""), tarFile("./kube-1.0.0/PKG-INFO", metadata), tarEnd)},
 		{"pax name", sdistFile, sdistWith(paxPart('x', "path="+longName, "mtime=1.5"), tarFile("kube-1.0.0/x", "1"))},
 		{"GNU name", sdistFile, sdistWith(tarPart("././@LongLink", 'L', longName+"\x00"), tarFile("kube-1.0.0/x", "1"))},
+		{"sdist with an end record that leads nowhere", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/x", strings.Repeat("x", 100)+sigEnd+strings.Repeat("\x07", 200)), tarEnd)},
+		{"sdist with a zip archive far from its end", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/a.zip", string(honest().bytes())), tarFile("kube-1.0.0/x", strings.Repeat("x", 70_000)), tarEnd)},
+		{"sdist with a zip archive, compressed", sdistFile, sdistWith(tarFile("kube-1.0.0/a.zip", string(honest().bytes())))},
+		{"as many pax headers as files", sdistFile, sdistWith(bytes.Join(manyTimes(MaxEntries-2), nil))},
+		{"ustar prefix", sdistFile, sdistWith(changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 144)) }))},
+		{"ustar prefix and times, as of star", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h[345:], "kube-1.0.0")
+			copy(h[476:], "14000000000 14000000000 ")
+		}))},
+		// bsdtar shortens the name in the header itself, which then needs a prefix.
+		{"pax name and prefix, as of bsdtar", sdistFile, sdistWith(paxPart('x', "path="+longName), changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("d/", 40)) }))},
+		{"GNU format", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[257:], "ustar  \x00user")
+			copy(h[108:], "\x80\x00\x00\x00\x7f\xff\xff\xff")                 // a user beyond 2097151
+			copy(h[136:], "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00") // before 1970
+		}))},
+		{"GNU format, incremental", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[257:], "ustar  \x00")
+			copy(h[483:], "00000000001\x00") // behind where a prefix ends
+		}))},
+		{"before POSIX", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/folder/")
+			copy(h[257:], make([]byte, 8))
+			h[156] = 0
+		}))},
+		{"spaces in numbers", sdistFile, sdistWith(changedTar(func(h []byte) {
+			copy(h, "kube-1.0.0/x")
+			copy(h[100:], "   644 \x00     0 \x00     0 \x00")
+		}))},
 		{"npm", "kube.tgz", npmWith(packageJSON)},
+		{"npm with letters, as of npm", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("package/é.js", ""),
+			paxPart('x', "path=package/"+strings.Repeat("é", 60)), tarFile("package/"+strings.Repeat("é", 45), ""))},
+		{"npm with letters, as of Python", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("package/?.js", ""),
+			paxPart('x', "path=package/é"+strings.Repeat("n", 120)), tarFile("package/?"+strings.Repeat("n", 91), ""))},
+		{"npm with a letter that node-tar cuts in two", "kube.tgz", cutLetter("package/"+strings.Repeat("é", 7), "")},
+		{"npm with letters, as of yarn", "kube.tgz", npmWith(packageJSON, paxPart('x', "path=package/é.js"), tarFile("PaxHeader", ""))},
+		{"npm with a byte order mark", "kube.tgz", npmWith("\ufeff" + packageJSON)},
 		{"npm with another folder", "kube.tgz", gz(tarFile("react/package.json", packageJSON), tarEnd, tarEnd)},
-	} {
+	}
+}
+
+func TestHonest(t *testing.T) {
+	for _, c := range honestArchives() {
 		t.Run(c.what, func(t *testing.T) {
 			info, err := inspect(c.name, c.data)
 			if err != nil {
@@ -293,6 +361,42 @@ func TestHonest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManifest: what npm reads of a package before it has its tarball.
+func TestManifest(t *testing.T) {
+	const head, tail = `{"bundleDependencies":`, `,"name":"@example/kube","version":"1.0.0"}`
+	file := func(fields string) string { return `{"name":"@example/kube","version":"1.0.0"` + fields + `}` }
+	shrinkwrap := tarFile("package/npm-shrinkwrap.json", "{}")
+	for _, c := range []struct {
+		fields, want string
+		parts        [][]byte
+	}{
+		{"", file(""), nil},
+		{"", `{"_hasShrinkwrap":true,"name":"@example/kube","version":"1.0.0"}`, [][]byte{shrinkwrap}},
+		{"", file(""), [][]byte{tarFile("package/lib/npm-shrinkwrap.json", "{}")}},
+		{`,"bundleDependencies":true`, head + `[]` + tail, nil},
+		{`,"bundleDependencies":true,"dependencies":{"b":"1","a":"2"}`, head + `["a","b"],"dependencies":{"b":"1","a":"2"}` + tail, nil},
+		{`,"bundledDependencies":true,"dependencies":{"a":"2"}`, head + `["a"],"dependencies":{"a":"2"}` + tail, nil},
+		{`,"bundleDependencies":false,"bundledDependencies":["a"]`, head + `[]` + tail, nil},
+		{`,"bundleDependencies":["c","a"]`, head + `["c","a"]` + tail, nil},
+		{`,"bundleDependencies":{"c":"1","a":"2"}`, head + `["a","c"]` + tail, nil},
+		{`,"bundleDependencies":"a"`, file(""), nil},
+	} {
+		info, err := inspect("kube.tgz", npmWith(file(c.fields), c.parts...))
+		if err != nil || string(info.Manifest) != c.want {
+			t.Errorf("%s is\n%s, not\n%s (%v)", c.fields, info.Manifest, c.want, err)
+		}
+	}
+}
+
+// manyTimes are empty files with a pax header each.
+func manyTimes(n int) (parts [][]byte) {
+	pax := paxPart('x', "mtime=1700000000.5")
+	for i := range n {
+		parts = append(parts, pax, tarHead(fmt.Sprintf("kube-1.0.0/%d", i), '0', 0))
+	}
+	return parts
 }
 
 func zip64Extra(size, packed uint64) []byte {

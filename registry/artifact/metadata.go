@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"appstore/schema"
@@ -24,11 +25,19 @@ func parseHeader(data []byte, path string) (header, error) {
 		if len(line) == 0 {
 			break
 		}
+		// Python's e-mail parser ends lines at a carriage return too; of the
+		// other line separators of Unicode it is none that it ends them at.
+		if bytes.IndexByte(line, '\r') >= 0 {
+			return nil, refuse("metadata-return", "end lines with a line feed", "%s has a carriage return within the line %.80q, where some readers see the next field", path, line)
+		}
 		if line[0] == ' ' || line[0] == '\t' {
 			// A continuation. Those of what is read here are joined, others (a
 			// description, a licence) passed over.
 			if all := h[last]; len(all) > 0 && len(all[len(all)-1])+len(line) < MaxLine {
 				all[len(all)-1] += "\n" + string(line)
+				if err := checkValue(last, all[len(all)-1], path); err != nil {
+					return nil, err
+				}
 			}
 			continue
 		}
@@ -43,16 +52,38 @@ func parseHeader(data []byte, path string) (header, error) {
 		if fields++; fields > MaxDeps+100 {
 			return nil, refuse("metadata-many", "shorten it", "%s has more than %d fields", path, MaxDeps+100)
 		}
-		text := strings.TrimSpace(string(value))
+		text := strings.Trim(string(value), " \t")
 		switch {
 		case len(text) > MaxLine:
 			return nil, refuse("metadata-long", "shorten it", "the field %s of %s has %d bytes; at most %d are allowed", name, path, len(text), MaxLine)
 		case !utf8.ValidString(text):
 			return nil, refuse("metadata-not-utf8", "write it in UTF-8", "the field %s of %s is not UTF-8", name, path)
 		}
+		if err := checkValue(last, text, path); err != nil {
+			return nil, err
+		}
 		h[last] = append(h[last], text)
 	}
+	for _, all := range h {
+		for i := range all {
+			all[i] = strings.Trim(all[i], " \t\n")
+		}
+	}
 	return h, nil
+}
+
+// encodedWord is text that mail readers decode (RFC 2047); uv does, pip does not.
+var encodedWord = regexp.MustCompile(`=\?[^ ?]+\?[bBqQ]\?`)
+
+// checkValue refuses in a field that is read what makes two values of it.
+func checkValue(field, value, path string) error {
+	switch {
+	case strings.ContainsFunc(value, func(c rune) bool { return c != '\n' && c != '\t' && (unicode.IsControl(c) || separates(c)) }):
+		return refuse("metadata-control", "write it in one line", "the field %s of %s has a control character or line separator: %.80q", field, path, value)
+	case encodedWord.MatchString(value):
+		return refuse("metadata-encoded-word", "write it in UTF-8", "the field %s of %s has an encoded word of e-mail, which only some readers decode: %.80q", field, path, value)
+	}
+	return nil
 }
 
 // read has the fields that are read.

@@ -2,7 +2,9 @@ package artifact
 
 import (
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -14,16 +16,17 @@ type wheelFiles struct {
 	stems map[string]bool // paths of compiled modules, without their endings
 }
 
-func wheelModules(src *source) (pyFiles, error) {
+// wheelModules fills in the files for all top packages: they are the same.
+func wheelModules(src *source, tops map[string]pyFiles) error {
 	z, err := openZip(src)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w := &wheelFiles{z: z, roots: []string{""}, tops: map[string]bool{}, stems: map[string]bool{}}
 	for i := range z.entries {
 		name, err := z.name(&z.entries[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if top, rest, _ := strings.Cut(name, "/"); strings.HasSuffix(top, ".data") {
 			part, inner, _ := strings.Cut(rest, "/")
@@ -42,7 +45,10 @@ func wheelModules(src *source) (pyFiles, error) {
 			w.stems[stem] = true
 		}
 	}
-	return w, nil
+	for top := range tops {
+		tops[top] = w
+	}
+	return nil
 }
 
 // compiledModule gives the path of an extension module without its ending:
@@ -58,9 +64,11 @@ func compiledModule(name string) (string, bool) {
 func (w *wheelFiles) has(top string) bool { return w.tops[top] }
 
 func (w *wheelFiles) load(module string) (*pyModule, string, bool, error) {
-	for _, root := range w.roots {
-		// A package hides a module of its name.
-		for _, file := range []string{root + module + "/__init__.py", root + module + ".py"} {
+	// A package hides a module of its name, wherever in the wheel they are: they
+	// are installed side by side.
+	for _, inner := range []string{module + "/__init__.py", module + ".py"} {
+		for _, root := range w.roots {
+			file := root + inner
 			e := w.z.find(file)
 			if e == nil {
 				continue
@@ -79,57 +87,66 @@ func (w *wheelFiles) load(module string) (*pyModule, string, bool, error) {
 }
 
 // sdistFiles has the modules of an sdist that belong to one top package, read
-// in one pass; where in the archive their folder is (src/ or any other) is
+// in one pass for all of them; where in the archive their folder is (src/ or any other) is
 // found by their names.
 type sdistFiles struct {
 	top     string
 	modules map[string]*pyModule // by the path from the top package on
 	files   map[string]string
 	stems   map[string]bool
-	kept    int // names in modules
 }
 
-// Limits of what is kept in memory of an sdist's modules.
+// Limits of what is kept in memory of an sdist's modules, for all top packages.
 const (
 	maxModules = 2000
 	maxKept    = 20_000
 )
 
-func sdistModules(src *source, top string) (pyFiles, error) {
-	s := &sdistFiles{top: top, modules: map[string]*pyModule{}, files: map[string]string{}, stems: map[string]bool{}}
+func sdistModules(src *source, tops map[string]pyFiles) error {
+	var all []*sdistFiles
+	for _, top := range slices.Sorted(maps.Keys(tops)) {
+		s := &sdistFiles{top: top, modules: map[string]*pyModule{}, files: map[string]string{}, stems: map[string]bool{}}
+		all, tops[top] = append(all, s), s
+	}
+	modules, stems, names := 0, 0, 0
 	_, err := walkTar(src, func(e tarEntry, content io.Reader) error {
-		module, ok := s.place(e.name)
-		if !ok {
-			return nil
-		}
-		if stem, ok := compiledModule(module); ok {
-			if len(s.stems) < maxModules {
-				s.stems[stem] = true
+		var read *pyModule // once, though it may belong to several
+		for _, s := range all {
+			module, ok := s.place(e.name)
+			if !ok {
+				continue
 			}
-			return nil
-		}
-		// The folder nearest to the archive's root wins: tests and vendored
-		// copies lie deeper.
-		if was, there := s.files[module]; there && strings.Count(was, "/") <= strings.Count(e.name, "/") {
-			return nil
-		}
-		if len(s.modules) >= maxModules || s.kept >= maxKept {
-			s.modules[module], s.files[module] = &pyModule{dynamic: true}, e.name
-			return nil
-		}
-		m := &pyModule{dynamic: true}
-		if e.size <= maxSource {
-			data := make([]byte, e.size)
-			if _, err := io.ReadFull(content, data); err != nil {
-				return err
+			if stem, ok := compiledModule(module); ok {
+				if stems++; stems <= maxModules {
+					s.stems[stem] = true
+				}
+				continue
 			}
-			m = scanPython(data)
+			// The folder nearest to the archive's root wins: tests and vendored
+			// copies lie deeper.
+			if was, there := s.files[module]; there && strings.Count(was, "/") <= strings.Count(e.name, "/") {
+				continue
+			}
+			m := read
+			switch {
+			case m != nil:
+			case modules >= maxModules || names >= maxKept || e.size > maxSource:
+				m = &pyModule{dynamic: true}
+			default:
+				data := make([]byte, e.size)
+				if _, err := io.ReadFull(content, data); err != nil {
+					return err
+				}
+				m = scanPython(data)
+				read = m
+				modules++
+				names += m.names()
+			}
+			s.modules[module], s.files[module] = m, e.name
 		}
-		s.kept += m.names()
-		s.modules[module], s.files[module] = m, e.name
 		return nil
 	})
-	return s, err
+	return err
 }
 
 // place gives the path of a module from its top package on.

@@ -1,9 +1,12 @@
 package artifact
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"appstore/schema"
@@ -12,7 +15,7 @@ import (
 // manifestKeys are what npm's abbreviated metadata has of package.json.
 var manifestKeys = []string{
 	"name", "version", "deprecated", "dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta",
-	"devDependencies", "bundleDependencies", "bundledDependencies", "acceptDependencies", "bin", "directories", "engines", "os", "cpu", "libc", "funding",
+	"devDependencies", "acceptDependencies", "bin", "directories", "engines", "os", "cpu", "libc", "funding",
 }
 
 // semver is semver.org's grammar, which npm demands.
@@ -26,7 +29,7 @@ var semver = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9
 func inspectTarball(rep *report, src *source) (Info, error) {
 	rep.pass(CheckFileName)
 	var data []byte
-	gyp := false
+	gyp, shrinkwrap := false, false
 	var plugin carried
 	w, err := walkTar(src, func(e tarEntry, content io.Reader) (err error) {
 		switch _, rest, _ := strings.Cut(e.name, "/"); rest {
@@ -34,6 +37,8 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 			data, err = bounded(content, e)
 		case "binding.gyp":
 			gyp = true
+		case "npm-shrinkwrap.json":
+			shrinkwrap = true
 		default:
 			err = plugin.see(e, content, 0)
 		}
@@ -41,6 +46,9 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 	})
 	if err != nil {
 		return Info{}, err
+	}
+	if w.unfit != nil {
+		return Info{}, w.unfit
 	}
 	rep.pass(CheckArchive, CheckEntries, CheckLimits, CheckContents)
 	if data == nil {
@@ -55,7 +63,7 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 		return Info{}, err
 	}
 	rep.detail(CheckScripts, "%s", strings.Join(info.InstallScripts, "; "))
-	if info.Manifest, err = abbreviated(all, len(info.InstallScripts) > 0); err != nil {
+	if info.Manifest, err = abbreviated(all, len(info.InstallScripts) > 0, shrinkwrap); err != nil {
 		return Info{}, err
 	}
 	info.Descriptor = plugin.data
@@ -63,11 +71,15 @@ func inspectTarball(rep *report, src *source) (Info, error) {
 	return info, nil
 }
 
+// withoutBOM drops the byte order mark that editors on Windows write: npm, pnpm,
+// yarn and Node.js all do.
+func withoutBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
+
 // manifest reads package.json. The keys are taken from a map, since Go would
 // else match them in any case, and npm does not.
 func manifest(data []byte, path string) (Info, map[string]json.RawMessage, error) {
 	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
+	if err := json.Unmarshal(withoutBOM(data), &all); err != nil {
 		return Info{}, nil, refuse("metadata-json", "run npm pack again", "%s is no JSON object (%v)", path, err)
 	}
 	var name, version string
@@ -77,6 +89,8 @@ func manifest(data []byte, path string) (Info, map[string]json.RawMessage, error
 	if err := schema.CheckPackage(schema.NPM, name); err != nil {
 		return Info{}, nil, refuse("metadata-npm-name", "give the package a valid name", "%s: %v", path, err)
 	}
+	// npm publish writes "1.0.0" for "v1.0.0" into what it sends, but not into the
+	// tarball: there would be two spellings of one version, so it is refused.
 	if len(version) > 100 || !semver.MatchString(version) {
 		return Info{}, nil, refuse("metadata-semver", "give the package a semantic version", "%s says the version %.100q", path, version)
 	}
@@ -113,8 +127,10 @@ func installScripts(all map[string]json.RawMessage, gyp bool) (lines []string, e
 	return lines, nil
 }
 
-// abbreviated gives what an installer needs of package.json to choose and resolve.
-func abbreviated(all map[string]json.RawMessage, scripts bool) (json.RawMessage, error) {
+// abbreviated gives what an installer needs of package.json to choose and
+// resolve. What npm knows of a package without its tarball it takes from here
+// only: that it has install scripts, or an npm-shrinkwrap.json.
+func abbreviated(all map[string]json.RawMessage, scripts, shrinkwrap bool) (json.RawMessage, error) {
 	kept := map[string]any{}
 	for _, k := range manifestKeys {
 		if v, ok := all[k]; ok {
@@ -124,5 +140,46 @@ func abbreviated(all map[string]json.RawMessage, scripts bool) (json.RawMessage,
 	if scripts {
 		kept["hasInstallScript"] = true
 	}
+	if shrinkwrap {
+		kept["_hasShrinkwrap"] = true
+	}
+	if names, ok := bundled(all); ok {
+		kept["bundleDependencies"] = names
+	}
 	return json.Marshal(kept)
+}
+
+// bundled lists the dependencies that are in the tarball itself, as npm does when
+// it publishes: true stands for all of them, an object for its keys, and the
+// other spelling counts when the first is not there.
+func bundled(all map[string]json.RawMessage) (names []string, ok bool) {
+	raw := all["bundleDependencies"]
+	if raw == nil {
+		raw = all["bundledDependencies"]
+	}
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil, false // it says none
+	}
+	names = []string{}
+	switch v := v.(type) {
+	case bool:
+		var deps map[string]json.RawMessage
+		if v && json.Unmarshal(all["dependencies"], &deps) == nil {
+			names = slices.AppendSeq(names, maps.Keys(deps))
+		}
+	case map[string]any:
+		names = slices.AppendSeq(names, maps.Keys(v))
+	case []any:
+		for _, n := range v {
+			if s, ok := n.(string); ok {
+				names = append(names, s)
+			}
+		}
+		return names, true
+	default:
+		return nil, false
+	}
+	slices.Sort(names)
+	return names, true
 }

@@ -28,10 +28,12 @@ func checkPath(name string) *Error {
 		return refuse("entry-bidi", "rename it", "the name %+q of an entry has a character that turns the direction of text, and so hides what it is", name)
 	case strings.IndexByte(name, '\\') >= 0:
 		return refuse("entry-backslash", "build it with / between folders", "the name %q of an entry has a backslash, which is a separator on Windows", name)
+	case strings.ContainsFunc(name, separates):
+		return refuse("entry-separator", "rename it", "the name %+q of an entry has a line separator, where readers of RECORD end a line", name)
+	case strings.ContainsFunc(name, hides):
+		return refuse("entry-invisible", "rename it", "the name %+q of an entry has an invisible character, and so can look like another", name)
 	case name[0] == '/':
 		return refuse("entry-absolute", again, "the name %q of an entry is absolute", name)
-	case len(name) > 1 && name[1] == ':' && (name[0]|0x20) >= 'a' && (name[0]|0x20) <= 'z':
-		return refuse("entry-drive", again, "the name %q of an entry begins with a drive letter", name)
 	}
 	depth := 0
 	for part := range strings.SplitSeq(strings.TrimSuffix(name, "/"), "/") {
@@ -43,6 +45,15 @@ func checkPath(name string) *Error {
 			return refuse("entry-dot", again, `the name %q of an entry has a part "."`, name)
 		case part == "":
 			return refuse("entry-empty-part", again, "the name %q of an entry has an empty part", name)
+		// npm drops the first part of a name, and then a drive letter that is next.
+		case len(part) > 1 && part[1] == ':' && (part[0]|0x20) >= 'a' && (part[0]|0x20) <= 'z':
+			return refuse("entry-drive", again, "a part of the name %q of an entry begins with a drive letter", name)
+		case strings.IndexByte(part, ':') >= 0:
+			return refuse("entry-colon", "rename it", "the name %q of an entry has a colon, behind which Windows hides a second content of a file", name)
+		case part[len(part)-1] == '.' || part[len(part)-1] == ' ':
+			return refuse("entry-trailing", "rename it", "a part of the name %q of an entry ends with a dot or a space, which Windows drops", name)
+		case windowsDevice(part):
+			return refuse("entry-reserved", "rename it", "a part of the name %q of an entry is that of a device on Windows", name)
 		case len(part) > MaxName:
 			return refuse("entry-long-part", "shorten it", "a part of the name %.60q... of an entry has %d bytes; file systems take at most %d", name, len(part), MaxName)
 		case depth > MaxDepth:
@@ -52,8 +63,36 @@ func checkPath(name string) *Error {
 	return nil
 }
 
-// turns tells the characters of Unicode's Bidi_Control that embed, override or isolate.
-func turns(c rune) bool { return c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 }
+// separates tells the line and paragraph separators of Unicode that are no
+// control characters.
+func separates(c rune) bool { return c == 0x2028 || c == 0x2029 }
+
+// turns tells Unicode's Bidi_Control: marks, and what embeds, overrides and isolates.
+func turns(c rune) bool {
+	return c == 0x061c || c == 0x200e || c == 0x200f || c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069
+}
+
+// hides tells characters that are not shown. The joiners U+200C and U+200D are
+// none of them, since some languages and emoji need them.
+func hides(c rune) bool {
+	return c == 0x00ad || c == 0x200b || c >= 0x2060 && c <= 0x2064 || c >= 0x206a && c <= 0x206f || c == 0xfeff || c >= 0xe0000 && c <= 0xe007f
+}
+
+// windowsDevice tells the names that are devices in every folder, with any ending.
+func windowsDevice(part string) bool {
+	base, _, _ := strings.Cut(part, ".")
+	base = strings.ToLower(strings.TrimRight(base, " "))
+	switch base {
+	case "con", "prn", "aux", "nul", "conin$", "conout$":
+		return true
+	}
+	for _, port := range []string{"com", "lpt"} {
+		if n, ok := strings.CutPrefix(base, port); ok && strings.Contains(" 0 1 2 3 4 5 6 7 8 9 \u00b9 \u00b2 \u00b3 ", " "+n+" ") {
+			return true
+		}
+	}
+	return false
+}
 
 // namespace knows the names of an archive's entries: by hashes, since 50,000
 // long names would be too much memory. The seeds are random for each process, so
@@ -101,11 +140,14 @@ func (n namespace) enter(name string, folder, listed bool) *Error {
 	return nil
 }
 
+// joiners are characters that HFS+ passes over.
+var joiners = strings.NewReplacer("\u200c", "", "\u200d", "")
+
 // fold gives the form in which case-insensitive file systems compare names.
 func fold(name string) string {
 	for i := 0; i < len(name); i++ {
 		if name[i] >= utf8.RuneSelf {
-			return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+			return joiners.Replace(norm.NFC.String(cases.Fold().String(norm.NFC.String(name))))
 		}
 	}
 	return strings.ToLower(name)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // readRecord takes the hashes of RECORD into the entries. RECORD lists every
@@ -36,7 +37,13 @@ func (z *zipArchive) readRecord(dir string) error {
 	lines := bufio.NewScanner(content)
 	lines.Buffer(make([]byte, 4<<10), MaxLine)
 	for lines.Scan() {
-		if line := lines.Text(); line != "" {
+		line := lines.Text()
+		// pip reads RECORD with splitlines(), which ends lines at these too;
+		// base64 passes over a carriage return.
+		if strings.ContainsFunc(line, func(c rune) bool { return unicode.IsControl(c) || separates(c) }) {
+			return refuse("record-control", again, "%s has a control character or line separator in the line %.200q", path, line)
+		}
+		if line != "" {
 			if err := z.record(line, path, exempt); err != nil {
 				return err
 			}

@@ -8,7 +8,8 @@ import (
 	"appstore/schema"
 )
 
-// wheelName is a wheel's file name by PEP 427 and PEP 425:
+// wheelName is a wheel's file name by PEP 427 and PEP 425, as strict as
+// packaging.utils.parse_wheel_filename, by which installers read it:
 // name-version[-build]-python-abi-platform.whl, the tags compressed by dots.
 type wheelName struct {
 	name, version, build string
@@ -16,9 +17,11 @@ type wheelName struct {
 }
 
 var (
-	wheelPart  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.!+]*$`)
+	wheelPart  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.]*$`)
 	wheelBuild = regexp.MustCompile(`^[0-9][A-Za-z0-9_.]*$`)
-	wheelTags  = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
+	// pythonDigit is an interpreter's tag that is no identifier.
+	pythonDigit = regexp.MustCompile(`(^|\.)[0-9]`)
+	wheelTags   = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$`)
 )
 
 func parseWheelName(file string) (wheelName, error) {
@@ -32,12 +35,15 @@ func parseWheelName(file string) (wheelName, error) {
 			return wheelName{}, refuse("name-build", "let it begin with a digit (PEP 427)", "the wheel's name has the build tag %q", w.build)
 		}
 	}
-	if !wheelPart.MatchString(w.name) || !wheelPart.MatchString(w.version) {
-		return wheelName{}, refuse("name-grammar", again, "the wheel's name has the package %q and the version %q", w.name, w.version)
+	if !wheelPart.MatchString(w.name) || strings.Contains(w.name, "__") {
+		return wheelName{}, refuse("name-grammar", again, "the wheel's name has the package %q, which is not written as wheels write names: letters, digits, dots and single underscores", w.name)
+	}
+	if _, ok := normalVersion(w.version); !ok {
+		return wheelName{}, refuse("name-version", again, "the wheel's name has the version %q, which is none by PEP 440", w.version)
 	}
 	tags := parts[len(parts)-3:]
-	for _, t := range tags {
-		if !wheelTags.MatchString(t) {
+	for i, t := range tags {
+		if !wheelTags.MatchString(t) || i == 0 && pythonDigit.MatchString(t) {
 			return wheelName{}, refuse("name-tag", again, "the wheel's name has the tag %q", t)
 		}
 	}
@@ -109,36 +115,99 @@ func inspectWheel(rep *report, file string, src *source) (Info, error) {
 }
 
 // distInfo finds the one NAME-VERSION.dist-info folder, and looks at the
-// NAME-VERSION.data folder's parts (PEP 427).
+// NAME-VERSION.data folder's parts (PEP 427). Nothing else may have a name that
+// ends so: pip takes every folder X.data for its own, and counts files too.
 func (z *zipArchive) distInfo(w wheelName) (string, error) {
-	found := ""
+	found, data := "", ""
 	for i := range z.entries {
 		name, err := z.name(&z.entries[i])
 		if err != nil {
 			return "", err
 		}
 		top, rest, inside := strings.Cut(name, "/")
-		switch {
-		case !inside:
-		case strings.HasSuffix(top, ".dist-info"):
+		switch lower := strings.ToLower(top); {
+		case !inside && strings.HasSuffix(lower, ".dist-info"):
+			return "", refuse("wheel-info-file", "rename it", "%q is a file with the name of a .dist-info folder", name)
+		case strings.HasSuffix(lower, ".dist-info"):
 			if found != "" && found != top {
 				return "", refuse("wheel-two-infos", again, "it has two .dist-info folders: %s and %s", found, top)
 			}
 			found = top
-		case strings.HasSuffix(top, ".data") && w.owns(strings.TrimSuffix(top, ".data")):
-			part, _, _ := strings.Cut(rest, "/")
-			if rest != "" && !slices.Contains([]string{"purelib", "platlib", "headers", "scripts", "data"}, part) {
-				return "", refuse("wheel-data", again, "it has %q; a .data folder has purelib, platlib, headers, scripts and data only", name)
+		case !inside && strings.HasSuffix(lower, ".data"):
+			return "", refuse("wheel-data-file", "rename it", "%q is a file with the name of a .data folder", name)
+		case strings.HasSuffix(lower, ".data"):
+			if data != "" && data != top {
+				return "", refuse("wheel-two-data", "rename one of them", "it has two .data folders: %s and %s", data, top)
+			}
+			data = top
+			part, _, below := strings.Cut(rest, "/")
+			if rest != "" && (!below || !slices.Contains([]string{"purelib", "platlib", "headers", "scripts", "data"}, part)) {
+				return "", refuse("wheel-data", again, "it has %q; a .data folder has the folders purelib, platlib, headers, scripts and data only", name)
 			}
 		}
 	}
+	own := strings.TrimSuffix(found, ".dist-info")
 	switch {
 	case found == "":
 		return "", refuse("wheel-no-info", again, "it has no NAME-VERSION.dist-info folder")
-	case !w.owns(strings.TrimSuffix(found, ".dist-info")):
+	case !w.owns(own):
 		return "", refuse("wheel-other-info", again, "its folder %s is not %s-%s.dist-info, as its file name says", found, w.name, w.version)
+	case data == "":
+		return found + "/", nil
+	case data != own+".data":
+		return "", refuse("wheel-other-data", "rename it", "its folder %s is not %s.data: some installers take it for that, others for a package", data, own)
 	}
-	return found + "/", nil
+	return found + "/", z.overlap(data)
+}
+
+// overlap checks that no two files are installed at one place, of which one
+// would hide the other.
+func (z *zipArchive) overlap(data string) error {
+	names := namespace{}
+	for i := range z.entries {
+		e := &z.entries[i]
+		name, err := z.name(e)
+		if err != nil {
+			return err
+		}
+		place := installed(name, data)
+		if place == "" {
+			continue
+		}
+		if top, _, _ := strings.Cut(place, "/"); place != name && strings.HasSuffix(strings.ToLower(top), ".dist-info") {
+			return refuse("wheel-installs-info", "leave it out", "%q is installed as %q, by which installers know a package", name, place)
+		}
+		if err := names.add(place, e.folder); err != nil {
+			return refuse("wheel-overlap", "ship it once", "%q is installed as %q, where another file of the wheel is", name, place)
+		}
+	}
+	return nil
+}
+
+// installed gives the place of a wheel's file in site-packages, or for a
+// script in a folder that no package has; "" when it is in neither.
+func installed(name, data string) string {
+	rest, ok := strings.CutPrefix(name, data+"/")
+	if !ok {
+		return name
+	}
+	part, inner, _ := strings.Cut(rest, "/")
+	const scripts = "\x00scripts/"
+	switch part {
+	case "purelib", "platlib":
+		return inner
+	case "scripts":
+		return scripts + inner
+	case "data":
+		top, script, _ := strings.Cut(inner, "/")
+		if top == "bin" || top == "Scripts" {
+			return scripts + script
+		}
+		if i := strings.LastIndex(inner, "/site-packages/"); i >= 0 {
+			return inner[i+len("/site-packages/"):]
+		}
+	}
+	return ""
 }
 
 // owns tells whether the beginning of a folder's name is this wheel's.
