@@ -74,19 +74,14 @@ type draftPart struct {
 // artifact.DescriptorName, or was put before (PutDraft). claims are what the
 // client says that the file is: one that says otherwise is refused.
 func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reader, by string, claims ...schema.Package) (Uploaded, error) {
-	if err := artifact.CheckName(name); err != nil {
-		return Uploaded{}, inspected(name, err)
-	}
-	f, err := r.spool.receive(ctx, name, content, MaxFile)
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	got, err := r.take(ctx, name, content, MaxFile)
 	if err != nil {
 		return Uploaded{}, err
 	}
-	defer f.release()
-	info, err := artifact.Inspect(name, f, f.size)
-	if err != nil {
-		return Uploaded{}, inspected(name, err)
-	}
-	file := fileOf(name, f, info)
+	defer got.content.release()
+	file := got.file
 	for _, c := range claims {
 		if !samePackage(c, file.Package) || !sameVersion(c, file.Package) {
 			return Uploaded{}, fail(ArtifactMismatch, "build it again, and upload it under its own name and version", "it was uploaded as %s %s, but %s says that it is %s %s",
@@ -107,7 +102,7 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 		return Uploaded{File: file, Known: known}, err
 	}
 
-	source := info.Descriptor
+	source := got.descriptor
 	if source == nil {
 		if source, err = r.descriptorFor(ctx, file.Package); err != nil {
 			return Uploaded{}, err
@@ -120,12 +115,30 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 	if err := r.draftFits(ctx, d, &file); err != nil {
 		return Uploaded{}, err
 	}
-	if info.Descriptor != nil {
-		if _, err := r.PutDraft(ctx, info.Descriptor, by); err != nil {
+	switch alone, err := r.alone(ctx, d, file); {
+	case err != nil:
+		return Uploaded{}, err
+	case alone: // nothing has to wait
+		release, err := r.begin(source, by)
+		if err != nil {
+			return Uploaded{}, err
+		}
+		if err := release.add(ctx, got); err != nil {
+			return Uploaded{}, err
+		}
+		published, err := r.publish(ctx, &release, source, []receivedFile{got})
+		if err != nil {
+			return Uploaded{}, err
+		}
+		return Uploaded{File: file, Published: &published}, nil
+	}
+	if got.descriptor != nil {
+		if _, err := r.PutDraft(ctx, got.descriptor, by); err != nil {
 			return Uploaded{}, err
 		}
 	}
-	if err := r.addFile(ctx, d, &file, f, by); err != nil {
+	file.Metadata = nil // made again when it is published
+	if err := r.addFile(ctx, d, &file, got.content, by); err != nil {
 		return Uploaded{}, err
 	}
 	// Whoever adds the last part sees all of them. Two may: then the other's
@@ -144,6 +157,20 @@ func (r *Registry) UploadFile(ctx context.Context, name string, content io.Reade
 		return Uploaded{}, err
 	}
 	return Uploaded{File: file, Draft: &draft}, nil
+}
+
+// alone tells whether a file is all that its descriptor waits for: no draft of it
+// is there, and nothing else is missing.
+func (r *Registry) alone(ctx context.Context, d *schema.Descriptor, file File) (alone bool, err error) {
+	var e *Error
+	if _, err := r.Draft(ctx, d.Name, d.Version); !errors.As(err, &e) || e.Code != NotFound {
+		return false, err
+	}
+	err = r.cat.view(func(t tx) error {
+		alone = len(missing(t, &Draft{Descriptor: *d, Files: []File{file}})) == 0
+		return nil
+	})
+	return alone, err
 }
 
 // addFile adds a file and its content to the draft of d, unless it is there.

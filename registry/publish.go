@@ -48,24 +48,12 @@ type Published struct {
 // it returns an error nothing of it is visible, unless the code is
 // OutcomeUnknown; the same upload again is safe in any case.
 func (r *Registry) Publish(ctx context.Context, u Upload) (Published, error) {
-	if why := r.readOnly.Load(); why != nil {
-		return Published{}, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
-	}
-	d, err := parse(u.Descriptor)
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	release, err := r.begin(u.Descriptor, u.By)
 	if err != nil {
 		return Published{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-
-	release := Release{Plugin: schema.Normalise(d.Name), Descriptor: *d, State: Live, By: u.By}
-	release.Descriptor.DefaultConfig, release.Descriptor.Extensions = nil, nil
-	release.Source = describe("plugin.yaml", u.Descriptor)
-	// What can be refused before the files are received, is.
-	if err := r.cat.view(func(t tx) error { return nameFree(t, release.Plugin, d.Name) }); err != nil {
-		return Published{}, err
-	}
-
 	received, err := r.receive(ctx, &release, u.Next)
 	defer func() {
 		for _, f := range received {
@@ -75,21 +63,81 @@ func (r *Registry) Publish(ctx context.Context, u Upload) (Published, error) {
 	if err != nil {
 		return Published{}, err
 	}
-	release.Digest = releaseDigest(&release)
+	return r.publish(ctx, &release, u.Descriptor, received)
+}
 
-	position, created, err := r.keep(ctx, &release, u.Descriptor, received)
+// begin makes the release of a descriptor, still without files. What can be
+// refused before those are received, is.
+func (r *Registry) begin(descriptor []byte, by string) (Release, error) {
+	if why := r.readOnly.Load(); why != nil {
+		return Release{}, fail(ReadOnly, "upgrade this replica", "this replica is read-only: %s", *why)
+	}
+	d, err := parse(descriptor)
+	if err != nil {
+		return Release{}, err
+	}
+	release := Release{Plugin: schema.Normalise(d.Name), Descriptor: *d, State: Live, By: by}
+	release.Descriptor.DefaultConfig, release.Descriptor.Extensions = nil, nil
+	release.Source = describe("plugin.yaml", descriptor)
+	return release, r.cat.view(func(t tx) error { return nameFree(t, release.Plugin, d.Name) })
+}
+
+// publish stores a release whose files have been received, and commits it.
+func (r *Registry) publish(ctx context.Context, release *Release, descriptor []byte, received []receivedFile) (Published, error) {
+	if err := oneVersion(release.Files); err != nil {
+		return Published{}, err
+	}
+	release.Digest = releaseDigest(release)
+	position, created, err := r.keep(ctx, release, descriptor, received)
 	if err != nil {
 		return Published{}, err
 	}
 	p := Published{Created: created, Searchable: r.index.wait(ctx, position, searchableWait)}
-	p.Release, err = r.Resolve(context.WithoutCancel(ctx), release.Plugin, d.Version)
+	p.Release, err = r.Resolve(context.WithoutCancel(ctx), release.Plugin, release.Descriptor.Version)
 	return p, err
 }
 
 // receivedFile is a file of an upload, on the local disk and looked into.
 type receivedFile struct {
-	content  *spooled
-	metadata []byte // of a wheel or sdist
+	content    *spooled
+	file       File   // what it says of itself
+	metadata   []byte // of a wheel: its METADATA, which is stored beside
+	descriptor []byte // the plugin's, where the package carries it
+}
+
+// take takes one file in and looks into it. The caller releases its content.
+func (r *Registry) take(ctx context.Context, name string, content io.Reader, most int64) (receivedFile, error) {
+	if err := artifact.CheckName(name); err != nil {
+		return receivedFile{}, inspected(name, err)
+	}
+	f, err := r.spool.receive(ctx, name, content, most)
+	if err != nil {
+		return receivedFile{}, err
+	}
+	info, err := artifact.Inspect(name, while{ctx, f}, f.size)
+	if err != nil {
+		f.release()
+		return receivedFile{}, inspected(name, err)
+	}
+	got := receivedFile{content: f, file: fileOf(name, f, info), descriptor: info.Descriptor}
+	if info.Kind == Wheel {
+		meta := describe(name+".metadata", info.Metadata)
+		meta.Kind, meta.Package = CoreMetadata, info.Package
+		got.file.Metadata, got.metadata = &meta, info.Metadata
+	}
+	return got, nil
+}
+
+// add adds a received file to a release whose descriptor names it.
+func (release *Release) add(ctx context.Context, got receivedFile) error {
+	if err := named(&release.Descriptor, &got.file); err != nil {
+		return err
+	}
+	if err := components(&release.Descriptor, &got.file, while{ctx, got.content}); err != nil {
+		return err
+	}
+	release.Files = append(release.Files, got.file)
+	return nil
 }
 
 // receive takes the upload's files in, looks into each, and fills in what the
@@ -112,37 +160,17 @@ func (r *Registry) receive(ctx context.Context, release *Release, next func() (s
 			return all, fail(InvalidRequest, "upload each file once", "the file %q was uploaded twice", name)
 		}
 		names[name] = true
-		if err := artifact.CheckName(name); err != nil {
-			return all, inspected(name, err)
-		}
-		f, err := r.spool.receive(ctx, name, content, min(left, MaxFile))
+		got, err := r.take(ctx, name, content, min(left, MaxFile))
 		if err != nil {
 			return all, err
 		}
-		all = append(all, receivedFile{content: f})
-		left -= f.size
-
-		inside := while{ctx, f}
-		info, err := artifact.Inspect(name, inside, f.size)
-		if err != nil {
-			return all, inspected(name, err)
-		}
-		file := fileOf(name, f, info)
-		if info.Kind == Wheel {
-			meta := describe(name+".metadata", info.Metadata)
-			meta.Kind, meta.Package = CoreMetadata, info.Package
-			file.Metadata = &meta
-			all[len(all)-1].metadata = info.Metadata
-		}
-		if err := named(&release.Descriptor, &file); err != nil {
+		all = append(all, got)
+		left -= got.content.size
+		if err := release.add(ctx, got); err != nil {
 			return all, err
 		}
-		if err := components(&release.Descriptor, &file, inside); err != nil {
-			return all, err
-		}
-		release.Files = append(release.Files, file)
 	}
-	return all, oneVersion(release.Files)
+	return all, nil
 }
 
 func fileOf(name string, f *spooled, info artifact.Info) File {
