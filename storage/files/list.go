@@ -95,6 +95,9 @@ func readDir(path string) ([]fs.DirEntry, error) {
 		return nil, nil // an object: no key lies in it
 	}
 	entries, err := f.ReadDir(-1)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // removed since it was opened: its last object is gone
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -289,3 +289,48 @@ func testListCancelled(t *testing.T, a, _ storage.Store) {
 		t.Errorf("a list with an ended context gave the errors %v", errs)
 	}
 }
+
+// A list that runs while objects come and go has those that stay, and no error.
+func testListWhileDeleting(t *testing.T, a, b storage.Store) {
+	put(t, a, "drafts/m/stays/content", []byte("x"))
+	done := make(chan struct{})
+	var g sync.WaitGroup
+	for c := range 4 {
+		g.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				key := fmt.Sprintf("drafts/%c/%d-%d/facts", 'a'+byte(i%26), c, i)
+				if err := a.Create(t.Context(), key, []byte("x")); err != nil {
+					t.Errorf("create: %v", err)
+					return
+				}
+				if err := a.Delete(t.Context(), key); err != nil {
+					t.Errorf("delete: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 100 {
+		stays := 0
+		for info, err := range b.List(t.Context(), "drafts/", "") {
+			if err != nil {
+				t.Errorf("list: %v", err)
+				break
+			}
+			if info.Key == "drafts/m/stays/content" {
+				stays++
+			}
+		}
+		if stays != 1 {
+			t.Errorf("what stayed was listed %d times", stays)
+			break
+		}
+	}
+	close(done)
+	g.Wait()
+}

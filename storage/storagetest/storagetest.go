@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b storage.Store)) {
 		{"ListPaging", testListPaging},
 		{"ListOddBounds", testListOddBounds},
 		{"ListCancelled", testListCancelled},
+		{"ListWhileDeleting", testListWhileDeleting},
 		{"Concurrency", testConcurrency},
 	} {
 		t.Run(test.name, func(t *testing.T) {
