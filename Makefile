@@ -9,7 +9,7 @@ BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VE
 FUZZTIME ?= 30s
 GO       ?= go
 
-.PHONY: help run build test quick race check fuzz bench golden image clean
+.PHONY: help run build test quick race check fuzz bench peers golden image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ fuzz: ## run every fuzz test for FUZZTIME (30s) each
 
 bench: ## run the benchmarks; BENCH=pattern selects; compare two runs with: go run $(BENCHSTAT) old new
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
+
+peers: ## run the AppStore and its peers (Verdaccio, pypiserver) side by side and print ratios; needs npm and python3
+	$(GO) run ./bench
 
 golden: ## write golden files anew; then read the diff
 	$(GO) test ./schema/... ./registry ./registry/journal ./api/pip -update

@@ -47,6 +47,7 @@ var rooms = map[string][]string{
 
 	"cmd/appstore": {"api", "api/client", "api/npm", "api/pip", "registry", "registry/journal", "schema", "schema/cloudlaunch", "search", "search/bleve", "search/elastic", "storage", "storage/files", "storage/s3"},
 	"cmd/engines":  {},
+	"bench":        {"api/client"},
 }
 
 // libraries is which third-party module belongs to which tree, so that it can

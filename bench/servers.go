@@ -65,7 +65,7 @@ userRateLimit: {windowMs: 1000, max: 1000000}
 
 func (b *bench) startPypiserver(dir, packages string) (url string, err error) {
 	venv, err := installed("pypiserver", pypiserver, func(to string) *exec.Cmd {
-		return exec.CommandContext(b.ctx, "sh", "-c", `python3 -m venv "$0" && "$0/bin/pip" install -q "$1" waitress setuptools\<81`, to, pypiserver)
+		return exec.CommandContext(b.ctx, "sh", "-c", `python3 -m venv "$0" && "$0/bin/pip" install -q "$1" gunicorn setuptools\<81`, to, pypiserver)
 	})
 	if err != nil {
 		return "", err
@@ -75,7 +75,7 @@ func (b *bench) startPypiserver(dir, packages string) (url string, err error) {
 		return "", err
 	}
 	host, number, _ := strings.Cut(port, ":")
-	c := exec.Command(filepath.Join(venv, "bin/pypi-server"), "run", "-i", host, "-p", number, "--server", "waitress", "-a", ".", "-P", ".", "--disable-fallback", packages)
+	c := exec.Command(filepath.Join(venv, "bin/pypi-server"), "run", "-i", host, "-p", number, "--server", "gunicorn", "-a", ".", "-P", ".", "--disable-fallback", packages)
 	c.Dir = dir
 	return "http://" + port, b.start(c, "http://"+port+"/simple/")
 }

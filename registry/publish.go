@@ -18,12 +18,16 @@ import (
 
 	"appstore/registry/artifact"
 	"appstore/schema"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	// publishTimeout is how long a publish may take from its first file to its
 	// entry; the sweep relies on it (see sweepAge).
 	publishTimeout = time.Hour
+	// putsAtOnce is how many files of a publish are stored at the same time.
+	putsAtOnce = 4
 	// searchableWait is how long an answer waits for the search index.
 	searchableWait = time.Second
 )
@@ -354,13 +358,16 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 
 	folder := folder(release.Plugin)
 	var stored []string
-	store := func(f *File, content io.ReadSeeker) error {
+	// At the same time, as each waits for the disk or the network most of the time.
+	puts, putting := errgroup.WithContext(ctx)
+	puts.SetLimit(putsAtOnce)
+	store := func(f *File, content io.ReadSeeker) {
 		f.Key = folder + f.SHA256
 		if slices.Contains(stored, f.Key) {
-			return nil
+			return
 		}
 		stored = append(stored, f.Key)
-		return unavailable(r.store.Put(ctx, f.Key, content, f.Size))
+		puts.Go(func() error { return unavailable(r.store.Put(putting, f.Key, content, f.Size)) })
 	}
 	submitted := false
 	defer func() {
@@ -375,23 +382,20 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 			_ = r.store.Delete(context.WithoutCancel(ctx), key) // else the sweep does it
 		}
 	}()
-	if err := store(&release.Source, bytes.NewReader(descriptor)); err != nil {
-		return 0, false, err
-	}
+	store(&release.Source, bytes.NewReader(descriptor))
 	for i := range release.Files {
 		f := &release.Files[i]
 		if there, ok := owned[f.SHA256]; ok {
 			f.Key, f.Metadata = there.Key, there.Metadata
 			continue
 		}
-		if err := store(f, received[i].content); err != nil {
-			return 0, false, err
-		}
+		store(f, received[i].content)
 		if f.Metadata != nil {
-			if err := store(f.Metadata, bytes.NewReader(received[i].metadata)); err != nil {
-				return 0, false, err
-			}
+			store(f.Metadata, bytes.NewReader(received[i].metadata))
 		}
+	}
+	if err := puts.Wait(); err != nil {
+		return 0, false, err
 	}
 	release.Published = time.Now().UTC()
 	submitted = true
