@@ -371,8 +371,8 @@ func checkFields(h []byte) error {
 		return refuse("tar-name-tail", again, "the name %q in its tar archive goes on behind its end, where some readers go on too", name)
 	case isUstar(h) && !ustarPrefix(h[345:500]):
 		return refuse("tar-prefix-tail", again, "the first part of the name %q in its tar archive goes on behind its end, where some readers go on too", name)
-	// The checksum has a terminator in its field, since node-tar looks for it behind it.
-	case bytes.IndexAny(h[148:156], " \x00") < 0 || strings.Trim(string(h[155:156]), " \x00") != "":
+	// node-tar looks for the end of the checksum behind its field too.
+	case h[155] != ' ' && h[155] != 0:
 		return refuse("tar-checksum-end", again, "the checksum of %q in its tar archive fills its field, so that some readers read on", name)
 	case kind != '1' && kind != '2' && len(bytes.Trim(h[157:257], "\x00")) > 0:
 		return refuse("tar-link-name", again, "%q is no link, but its header says where it leads: some readers pass over the header and take the content for headers", name)
