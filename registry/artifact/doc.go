@@ -44,12 +44,21 @@
 //     would read several members as one stream; not every reader does.
 //   - tar: ustar, pax and GNU long names. One name and one size of each entry, a
 //     whole end mark, then nothing but zeros. A pax header for all entries may
-//     comment, as git archive does, not rename.
-//   - A file that is also an archive of the other kind.
-//   - Names: UTF-8 without control and direction-turning characters, relative,
-//     without "..", ".", empty parts, backslashes and drive letters. No two of
-//     them equal, or equal to a file system that ignores case or composes
-//     letters; none a file and a folder.
+//     comment, as git archive does, not rename. An entry has one extended header
+//     at most; its records are lines, each as long as it says. Every field of every
+//     header is one that Python and node-tar both read, and to the same: a
+//     number that one of them can't parse makes it end the archive, or take a
+//     content for headers. A prefix needs ustar's exact magic. In npm tarballs,
+//     an entry with other than ASCII letters has the same name in its own header,
+//     or its beginning: node-tar may not see the other.
+//   - A file that is also an archive of the other kind, as Python sees it: it takes
+//     an end record in the last 64 KiB, whatever follows it.
+//   - Names: UTF-8 without control, direction-turning and invisible characters and
+//     line separators, relative, without "..", ".", empty parts and backslashes;
+//     nothing that Windows takes for something else: colons, dots and spaces at an
+//     end, CON and its like. No two of them equal, or equal to a file system that
+//     ignores case or composes letters; none a file and a folder. Those of an npm
+//     tarball do not begin with "./", which npm would drop instead of the folder.
 //   - Links, devices, pipes, sparse files. PEP 721 would let links in sdists
 //     pass that stay inside. They are refused all the same: Windows does not
 //     unpack them, and older versions of pip follow them wherever they lead.
@@ -61,11 +70,22 @@
 // A wheel's RECORD must list every file with a sha256 that matches, and nothing
 // that is not there; RECORD itself and its signatures RECORD.jws and RECORD.p7s
 // are exempt. Other hashes are refused: no current tool writes them. The tags in
-// WHEEL must be those of the file name.
+// WHEEL must be those of the file name. Files that are installed at one place
+// (those of purelib and platlib beside the rest) are duplicates. Nothing at the
+// top but the wheel's own folders ends with .dist-info or .data.
+//
+// METADATA and PKG-INFO have no carriage return in their head but at line ends:
+// Python's e-mail parser ends a line there, others do not.
 //
 // Names and versions in the file name, the folders and the metadata must be the
 // same by PEP 503 and PEP 440. An npm tarball's file name is not compared: yarn's
 // is package.tgz. A field that readers could take from two places is refused.
+//
+// # How it is tested
+//
+// Besides the archives that must be refused, and those that must not, TestReaders
+// makes thousands and compares what is accepted with what Python and node-tar
+// read of them.
 //
 // # What is disclosed, not refused
 //

@@ -302,6 +302,8 @@ func honestArchives() []archive {
 		{"sdist with a zip archive far from its end", sdistFile, storedGzip(tarFile("kube-1.0.0/PKG-INFO", metadata), tarFile("kube-1.0.0/a.zip", string(honest().bytes())), tarFile("kube-1.0.0/x", strings.Repeat("x", 70_000)), tarEnd)},
 		{"sdist with a zip archive, compressed", sdistFile, sdistWith(tarFile("kube-1.0.0/a.zip", string(honest().bytes())))},
 		{"as many pax headers as files", sdistFile, sdistWith(bytes.Join(manyTimes(MaxEntries-2), nil))},
+		// Python cuts the name in the header itself off.
+		{"pax name that is cut off at a slash", sdistFile, sdistWith(paxPart('x', "path=kube-1.0.0/"+strings.Repeat("d", 88)+"/x"), tarFile("kube-1.0.0/"+strings.Repeat("d", 88)+"/", string(tarFile("kube-1.0.0/y", ""))))},
 		{"ustar prefix", sdistFile, sdistWith(changedTar(func(h []byte) { copy(h[345:], "kube-1.0.0/"+strings.Repeat("p", 144)) }))},
 		{"ustar prefix and times, as of star", sdistFile, sdistWith(changedTar(func(h []byte) {
 			copy(h[345:], "kube-1.0.0")

@@ -165,7 +165,7 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	// that is, the header's own or the one that replaces it, readers disagree.
 	raw := text(h[:100])
 	switch {
-	case kind != '5' && strings.HasSuffix(raw, "/") && w.longName+w.paxPath != "":
+	case kind == 0 && strings.HasSuffix(raw, "/") && w.longName+w.paxPath != "":
 		return refuse("entry-raw-folder", again, "%q is called %q in its own header, by which some readers take it for a folder and its content for entries", name, raw)
 	case kind == '0' && strings.HasSuffix(name, "/"):
 		return refuse("entry-kind", again, "%q is a file by its kind and a folder by its name", name)
@@ -206,12 +206,17 @@ func (w *tarWalk) entry(h []byte, each func(e tarEntry, content io.Reader) error
 	return w.skip(content.N + -size&(tarBlock-1))
 }
 
-// forNPM says what node-tar would read differently of an entry. It decodes an
-// extended header piece by piece as it comes, so that a letter of several bytes
-// may be cut in two. A pax record whose length is then wrong is passed over, and
-// the header's own name counts. Build tools write there the same name, the
-// beginning of it, it with question marks (Python), or one without a folder (yarn),
-// which is not unpacked.
+// forNPM says what npm's clients would read differently of an entry.
+//
+// tar-stream, from its version 2 on, takes it for a folder by its own header's
+// name. Python writes the first 100 bytes of a long name there, which may end with
+// a slash; so this is refused in npm tarballs only.
+//
+// node-tar decodes an extended header piece by piece as it comes, so that a letter
+// of several bytes may be cut in two. A pax record whose length is then wrong is
+// passed over, and the header's own name counts. Build tools write there the same
+// name, its beginning, it with question marks (Python), or one without a folder
+// (yarn), which is not unpacked.
 func (w *tarWalk) forNPM(name, raw string, h []byte) *Error {
 	long, full := w.longName+w.paxPath, raw
 	if prefix := text(h[345:500]); prefix != "" {
@@ -227,6 +232,8 @@ func (w *tarWalk) forNPM(name, raw string, h []byte) *Error {
 	switch {
 	case strings.HasPrefix(name, "./"):
 		return refuse("entry-dot-top", "pack it with npm pack, or with tar and package instead of ./package", `the name %q begins with "./": npm drops the first part of every name, which is then "."`, name)
+	case h[156] == '0' && long != "" && strings.HasSuffix(raw, "/"):
+		return refuse("tar-raw-folder", "pack it with npm pack", "%q is called %q in its own header, by which tar-stream takes it for a folder and its content for entries", name, raw)
 	case strings.IndexFunc(long, func(c rune) bool { return c >= utf8.RuneSelf }) < 0:
 		return nil
 	case w.longName != "":
@@ -364,8 +371,8 @@ func checkFields(h []byte) error {
 		return refuse("tar-name-tail", again, "the name %q in its tar archive goes on behind its end, where some readers go on too", name)
 	case isUstar(h) && !ustarPrefix(h[345:500]):
 		return refuse("tar-prefix-tail", again, "the first part of the name %q in its tar archive goes on behind its end, where some readers go on too", name)
-	// The checksum has a terminator in its field, since node-tar looks for it behind it.
-	case bytes.IndexAny(h[148:156], " \x00") < 0 || strings.Trim(string(h[155:156]), " \x00") != "":
+	// node-tar looks for the end of the checksum behind its field too.
+	case h[155] != ' ' && h[155] != 0:
 		return refuse("tar-checksum-end", again, "the checksum of %q in its tar archive fills its field, so that some readers read on", name)
 	case kind != '1' && kind != '2' && len(bytes.Trim(h[157:257], "\x00")) > 0:
 		return refuse("tar-link-name", again, "%q is no link, but its header says where it leads: some readers pass over the header and take the content for headers", name)
