@@ -33,7 +33,7 @@ type Entry struct {
 }
 
 // entryFormat must be raised when Prepare makes other entries of a document.
-const entryFormat = 2
+const entryFormat = 3
 
 // EntryVersion changes whenever Prepare would make other entries than before:
 // an index with entries of another version can't be used. Engines put it into
@@ -66,7 +66,7 @@ func Prepare(d Doc) Entry {
 	for _, f := range textFields {
 		var b strings.Builder
 		for _, text := range textsOf(d, f.name) {
-			for _, t := range tokenize(text, f.prefix) {
+			for _, t := range tokenize(text, f.prefix > 0) {
 				b.WriteString(t.text)
 				b.WriteByte(' ')
 			}

@@ -95,7 +95,7 @@ func (s *subject) tokensOf(field string) [][]token {
 }
 
 func tokensArePrefixed(field string) bool {
-	return slices.ContainsFunc(textFields, func(f textField) bool { return f.name == field && f.prefix })
+	return slices.ContainsFunc(textFields, func(f textField) bool { return f.name == field && f.prefix > 0 })
 }
 
 // spans are the pieces of text that match a leaf, as byte offsets.

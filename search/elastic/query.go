@@ -97,6 +97,10 @@ func boolQuery(p *search.Plan) object {
 		for _, g := range c.Groups {
 			groups = append(groups, best(g))
 		}
+		if len(groups) == 0 {
+			must = append(must, object{"match_none": object{}})
+			continue
+		}
 		must = append(must, object{"bool": object{"should": groups, "minimum_should_match": 1}})
 	}
 	q := object{"filter": filter, "must": must, "must_not": not}
