@@ -101,3 +101,26 @@ func TestCompleteIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Every token that a Fuzzy leaf finds in an entry is in its vocabulary.
+func TestVocabulary(t *testing.T) {
+	d := Doc{Name: "x", Spelling: "KubePlugin-2204", Title: "Ünïcode RNA-Seq sequencing of ca 1000", Tags: []string{"visualisation", strings.Repeat("y", 40)}, Summary: "Galaxies"}
+	e := Prepare(d)
+	have := e.Vocabulary()
+	for _, text := range []string{"kubbe", "pluginn", "kubeplugn", "unicod", "unicodde", "secuencing", "visualisatoin", "galaxxy", "visualisatoinss", "kubeplugin2240"} {
+		leaves := planOf(t, text).leaves(Fuzzy)
+		if len(leaves) == 0 {
+			t.Errorf("%s is not looked for with typos", text)
+		}
+		for _, l := range leaves {
+			for token := range strings.FieldsSeq(e.Words[l.Field]) {
+				if l.Near(token) && !slices.Contains(have, token) {
+					t.Errorf("%s: %s is near, but not in %v", text, token, have)
+				}
+			}
+		}
+	}
+	if !slices.Contains(have, "kubeplugin") || slices.Contains(have, "ca") || slices.Contains(have, separatorToken) {
+		t.Errorf("the vocabulary is %v", have)
+	}
+}

@@ -18,8 +18,9 @@ double q = 1; while (x / q >= 10000) { q *= 10 }
 return Math.rint(x * p / q) * q / p;
 `
 
-// searchBody is the request for a page of a plan.
-func searchBody(p *search.Plan) object {
+// searchBody is the request for a page of a plan; meant are the tokens that its
+// look-ups with typos find.
+func searchBody(p *search.Plan, meant map[typo][]string) object {
 	byName := object{fieldName: "asc"}
 	sort := []object{{"_score": "desc"}, byName}
 	var after []any
@@ -45,11 +46,11 @@ func searchBody(p *search.Plan) object {
 		"size":             p.Limit + 1,
 		"track_total_hits": true,
 		"track_scores":     true,
-		"_source":          []string{fieldDoc},
+		"timeout":          searchTimeout.String(),
 		"sort":             sort,
 		"aggs":             facets(),
 		"query": object{"script_score": object{
-			"query": boolQuery(p),
+			"query": boolQuery(p, meant),
 			"script": object{"source": scoreScript, "params": object{
 				"base": p.Base, "now": p.Now, "day": search.DayMicros,
 				"fresh": search.MaxFreshness, "half": search.HalfFreshness,
@@ -74,7 +75,7 @@ func facets() object {
 	return aggs
 }
 
-func boolQuery(p *search.Plan) object {
+func boolQuery(p *search.Plan, meant map[typo][]string) object {
 	must, not := []object{}, []object{}
 	filter := []object{{"term": object{fieldVisible: true}}}
 	for _, f := range p.Filters {
@@ -95,7 +96,7 @@ func boolQuery(p *search.Plan) object {
 	for _, c := range p.Must {
 		groups := []object{}
 		for _, g := range c.Groups {
-			groups = append(groups, best(g))
+			groups = append(groups, best(g, meant))
 		}
 		if len(groups) == 0 {
 			must = append(must, object{"match_none": object{}})
@@ -105,31 +106,64 @@ func boolQuery(p *search.Plan) object {
 	}
 	q := object{"filter": filter, "must": must, "must_not": not}
 	if len(p.Bonus) > 0 {
-		q["should"] = []object{best(p.Bonus)}
+		q["should"] = []object{best(p.Bonus, nil)}
 		q["minimum_should_match"] = 0
 	}
 	return object{"bool": q}
 }
 
-// best is worth the best leaf that matches.
-func best(g search.Group) object {
-	leaves := []object{}
+// best is worth the best leaf that matches. What a leaf would find that a
+// better one finds already is left out.
+func best(g search.Group, meant map[typo][]string) object {
+	var leaves []object
+	var last search.Leaf
+	var tokens []string // of one or more leaves like last
+	flush := func() {
+		if len(tokens) > 0 {
+			leaves = append(leaves, constant(object{"terms": object{last.Field: tokens}}, last.Score))
+			tokens = nil
+		}
+	}
+	found := map[string]bool{}
 	for _, l := range g {
-		leaves = append(leaves, object{"constant_score": object{"filter": leaf(l), "boost": l.Score}})
+		var these []string
+		switch l.Op {
+		case search.Equals:
+			these = l.Tokens
+		case search.Fuzzy:
+			these = meant[typo{l.Tokens[0], l.Edits}]
+		default:
+			leaves = append(leaves, constant(leaf(l), l.Score))
+			continue
+		}
+		if l.Field != last.Field || l.Score != last.Score {
+			flush()
+		}
+		last = l
+		for _, t := range these {
+			if key := l.Field + " " + t; !found[key] {
+				found[key] = true
+				tokens = append(tokens, t)
+			}
+		}
+	}
+	flush()
+	if len(leaves) == 1 {
+		return leaves[0]
 	}
 	return object{"dis_max": object{"queries": leaves, "tie_breaker": 0}}
 }
 
-// leaf looks one thing up. The rewrite makes look-ups by prefix and with
-// typos complete: without it Elasticsearch stops after 50 words.
+func constant(query object, score int) object {
+	return object{"constant_score": object{"filter": query, "boost": score}}
+}
+
+// leaf looks one thing up. The rewrite makes look-ups by prefix complete:
+// without it Elasticsearch stops after 50 words.
 func leaf(l search.Leaf) object {
 	switch l.Op {
 	case search.Prefix:
 		return object{"prefix": object{l.Field: object{"value": l.Tokens[0], "rewrite": "constant_score"}}}
-	case search.Fuzzy:
-		return object{"fuzzy": object{l.Field: object{
-			"value": l.Tokens[0], "fuzziness": l.Edits, "prefix_length": 1, "transpositions": true, "rewrite": "constant_score",
-		}}}
 	case search.Phrase:
 		return object{"match_phrase": object{l.Field: object{"query": strings.Join(l.Tokens, " ")}}}
 	}
