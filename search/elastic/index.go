@@ -252,7 +252,7 @@ func (x *Index) search(ctx context.Context, p *search.Plan) (*search.Result, err
 				Value int `json:"value"`
 			} `json:"total"`
 			Hits []struct {
-				Score  float64 `json:"_score"`
+				Sort   []any `json:"sort"`
 				Source struct {
 					Doc search.Doc `json:"doc"`
 				} `json:"_source"`
@@ -277,7 +277,16 @@ func (x *Index) search(ctx context.Context, p *search.Plan) (*search.Result, err
 	}
 	found := make([]search.Found, len(answer.Hits.Hits))
 	for i, h := range answer.Hits.Hits {
-		found[i] = search.Found{Doc: h.Source.Doc, Score: h.Score}
+		found[i].Doc = h.Source.Doc
+		at := scoreAt(p, len(h.Sort))
+		if at < 0 {
+			return nil, fmt.Errorf("elasticsearch: hit %s is not sorted", h.Source.Doc.Name)
+		}
+		score, ok := h.Sort[at].(float64)
+		if !ok {
+			return nil, fmt.Errorf("elasticsearch: hit %s has the score %v", h.Source.Doc.Name, h.Sort[at])
+		}
+		found[i].Score = score
 	}
 	facets := make(map[string][]search.Count, len(search.Facets))
 	for _, field := range search.Facets {

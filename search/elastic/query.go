@@ -21,31 +21,35 @@ return Math.rint(x * p / q) * q / p;
 // searchBody is the request for a page of a plan; meant are the tokens that its
 // look-ups with typos find.
 func searchBody(p *search.Plan, meant map[typo][]string) object {
-	byName := object{fieldName: "asc"}
-	sort := []object{{"_score": "desc"}, byName}
+	// The score is in every order, so that it comes with the hits: to ask for
+	// it beside the order computes it twice. A name is there only once, so what
+	// is sorted by behind it changes nothing, and a cursor may have any value.
+	byName, byScore := object{fieldName: "asc"}, object{"_score": "desc"}
+	sort := []object{byScore, byName}
 	var after []any
+	if c := p.After; c != nil {
+		after = []any{c.Score, c.Name}
+	}
 	switch p.Sort {
 	case search.ByName:
-		sort = []object{byName}
+		sort = []object{byName, byScore}
+		if c := p.After; c != nil {
+			after = []any{c.Name, 0}
+		}
 	case search.ByUpdated:
-		sort = []object{{fieldUpdated: "desc"}, byName}
-		if p.After != nil {
-			after = append(after, p.After.Updated)
+		sort = []object{{fieldUpdated: "desc"}, byName, byScore}
+		if c := p.After; c != nil {
+			after = []any{c.Updated, c.Name, 0}
 		}
 	case search.ByDownloads:
-		sort = []object{{fieldDownloads: "desc"}, byName}
-		if p.After != nil {
-			after = append(after, p.After.Downloads)
-		}
-	default:
-		if p.After != nil {
-			after = append(after, p.After.Score)
+		sort = []object{{fieldDownloads: "desc"}, byName, byScore}
+		if c := p.After; c != nil {
+			after = []any{c.Downloads, c.Name, 0}
 		}
 	}
 	body := object{
 		"size":             p.Limit + 1,
 		"track_total_hits": true,
-		"track_scores":     true,
 		"timeout":          searchTimeout.String(),
 		"sort":             sort,
 		"aggs":             facets(),
@@ -57,19 +61,28 @@ func searchBody(p *search.Plan, meant map[typo][]string) object {
 			}},
 		}},
 	}
-	if p.After != nil {
-		body["search_after"] = append(after, p.After.Name)
+	if after != nil {
+		body["search_after"] = after
 	}
 	return body
 }
 
+// scoreAt is where the score is among the values that hits are sorted by.
+func scoreAt(p *search.Plan, values int) int {
+	if p.Sort == search.ByRelevance {
+		return 0
+	}
+	return values - 1
+}
+
+// facets are counted by Elasticsearch's own order: the largest counts first,
+// then by value.
 func facets() object {
 	aggs := object{}
 	for _, field := range search.Facets {
 		aggs[field] = object{"terms": object{
 			"field": search.FacetPrefix + field,
 			"size":  search.FacetValues,
-			"order": []object{{"_count": "desc"}, {"_key": "asc"}},
 		}}
 	}
 	return aggs
@@ -119,10 +132,15 @@ func best(g search.Group, meant map[typo][]string) object {
 	var last search.Leaf
 	var tokens []string // of one or more leaves like last
 	flush := func() {
-		if len(tokens) > 0 {
+		switch len(tokens) {
+		case 0:
+			return
+		case 1:
+			leaves = append(leaves, constant(object{"term": object{last.Field: object{"value": tokens[0]}}}, last.Score))
+		default:
 			leaves = append(leaves, constant(object{"terms": object{last.Field: tokens}}, last.Score))
-			tokens = nil
 		}
+		tokens = nil
 	}
 	found := map[string]bool{}
 	for _, l := range g {
