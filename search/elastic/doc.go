@@ -59,7 +59,7 @@
 //
 // search.Plan becomes constant scores: the best of each field (dis_max), summed
 // up (bool), multiplied and rounded by a script (scoreScript) that is
-// search.Score word by word.
+// search.Score, operation by operation.
 //
 // Elasticsearch looks for no typos itself, as that takes it longer than all the
 // rest (vocabulary.go). The tokens that a misspelled word may mean are chosen

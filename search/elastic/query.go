@@ -1,22 +1,42 @@
 package elastic
 
 import (
+	"encoding/json"
+	"strconv"
 	"strings"
 
 	"appstore/search"
 )
 
 // scoreScript is search.Score in Painless, operation by operation: both work
-// in IEEE 754 doubles, so both give the same number.
-const scoreScript = `
-double text = params.base > 0 ? params.base : _score;
-double days = Math.max(0.0, (double)(params.now - doc['updated'].value) / params.day);
-double x = text * doc['quality'].value * (1 + params.fresh / (1 + days / params.half));
+// in IEEE 754 doubles, so both give the same number. It runs for every hit, and
+// each parameter is a look-up in a map then: what never changes is written out.
+func scoreScript(text string) string {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) + "d" }
+	return strings.NewReplacer("TEXT", text, "DAY", number(search.DayMicros), "FRESH", number(search.MaxFreshness), "HALF", number(search.HalfFreshness)).Replace(`
+double days = Math.max(0.0, (double)(params.now - doc['updated'].value) / DAY);
+double x = TEXT * doc['quality'].value * (1 + FRESH / (1 + days / HALF));
 if (!(x > 0)) { return 0 }
 double p = 1; while (x * p < 1000) { p *= 10 }
 double q = 1; while (x / q >= 10000) { q *= 10 }
 return Math.rint(x * p / q) * q / p;
-`
+`)
+}
+
+// The scripts for a query with terms, and without.
+var (
+	scoreOfTerms = scoreScript("(double)_score")
+	scoreOfBase  = scoreScript("params.base")
+)
+
+// script is the one for a plan. A number of base is a double for Painless only
+// with a point.
+func script(p *search.Plan) object {
+	if p.Base > 0 {
+		return object{"source": scoreOfBase, "params": object{"now": p.Now, "base": json.Number(strconv.FormatFloat(p.Base, 'f', 1, 64))}}
+	}
+	return object{"source": scoreOfTerms, "params": object{"now": p.Now}}
+}
 
 // searchBody is the request for a page of a plan; meant are the tokens that its
 // look-ups with typos find.
@@ -54,11 +74,8 @@ func searchBody(p *search.Plan, meant map[typo][]string) object {
 		"sort":             sort,
 		"aggs":             facets(),
 		"query": object{"script_score": object{
-			"query": boolQuery(p, meant),
-			"script": object{"source": scoreScript, "params": object{
-				"base": p.Base, "now": p.Now, "day": search.DayMicros,
-				"fresh": search.MaxFreshness, "half": search.HalfFreshness,
-			}},
+			"query":  boolQuery(p, meant),
+			"script": script(p),
 		}},
 	}
 	if after != nil {
