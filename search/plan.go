@@ -140,7 +140,8 @@ type queryWord struct {
 	raw    string   // folded, without what separates the parts
 	phrase bool
 	drop   bool  // a stop word among others
-	extra  []way // synonyms and joins with neighbours
+	extra  []way // synonyms and joins with neighbours, at most ways
+	ways   int
 	fuzzy  bool
 }
 
@@ -171,7 +172,7 @@ func newQueryWord(text string, phrase bool) *queryWord {
 // say adds another way to say a word, unless there are too many.
 func (w *queryWord) say(percent int, tokens ...string) {
 	same := func(have way) bool { return slices.Equal(have.tokens, tokens) }
-	if len(w.extra) < otherWays && !slices.ContainsFunc(w.extra, same) {
+	if len(w.extra) < w.ways && !slices.ContainsFunc(w.extra, same) {
 		w.extra = append(w.extra, way{tokens, percent})
 	}
 }
@@ -261,6 +262,7 @@ func loosen(words []*queryWord) {
 	fuzzy := 0
 	for _, w := range words {
 		w.drop = w.drop && rest > 0
+		w.ways = min(otherWays, allWays/len(words))
 		n := utf8.RuneCountInString(w.raw)
 		if !w.phrase && len(words) <= looseWords && n >= typo1Length && n <= typoLongest && fuzzy < typoWords {
 			w.fuzzy = true

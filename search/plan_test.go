@@ -85,7 +85,7 @@ func TestPlansAreBounded(t *testing.T) {
 				n += len(g)
 			}
 		}
-		if most := looseWords * len(textFields) * (otherWays + 5); n > most {
+		if most := len(textFields) * (allWays + looseWords*5); n > most {
 			t.Errorf("%q has %d leaves, more than %d", words, n, most)
 		}
 	}

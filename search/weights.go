@@ -59,11 +59,12 @@ const (
 // How much of a query is looked for loosely: the largest number of words for
 // which typos and synonyms are looked for at all, the number of words that are
 // looked for with typos (the first that are long enough), and the number of
-// other ways to say one word.
+// other ways to say one word, and all of them.
 const (
 	looseWords = 12
 	typoWords  = 6
 	otherWays  = 16
+	allWays    = 96
 )
 
 // baseScore is the text score of every hit when there are no terms.
