@@ -92,7 +92,7 @@ func (s *server) suggest(c echo.Context) error {
 		return fail(codeBadParameter, "", `the parameter "q" has %d bytes; at most %d are allowed`, len(text), search.MaxText)
 	}
 	list := client.List[client.Suggestion]{Items: []client.Suggestion{}}
-	if strings.TrimSpace(text) != "" {
+	if len(search.Parts(text)) > 0 { // signs alone begin no name
 		found, err := s.Index.Search(c.Request().Context(), search.Query{Complete: text, Limit: limit})
 		if err != nil {
 			return err

@@ -38,11 +38,16 @@
 //   - itself, by its stem; a word of several parts finds them written apart,
 //     with a sign between, or together (rna-seq, RNASeq, rnaseq), and two
 //     neighbours find the word written as one (jupyter hub: jupyterhub);
-//   - what synonyms.txt says is the same, in either direction;
-//   - names and titles with a word that begins so;
+//   - what synonyms.txt says is the same, in either direction, whatever the
+//     case and signs (scRNA, scrna), also of some of its parts, the others
+//     being kept (k8s-cluster: kubernetes cluster);
+//   - names and titles with a word that begins so, from 3 characters on also
+//     tags and categories;
 //   - words with one typo, from 5 characters on, or two, from 8 on (of which
 //     the stem has lost one at most), but for the first character. Not in
-//     descriptions and maintainers, where typos find mostly noise.
+//     descriptions and maintainers, where typos find mostly noise; not for
+//     words over 20 characters, and for the first 6 others only, as a look-up
+//     that finds nothing costs the more the longer it is.
 //
 // A phrase finds only itself, and a minus takes away only what is written.
 // Words such as "the" are not looked for beside others (stopWords). From 13

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Names of the fields of an index that are not text fields (see TextFields).
@@ -33,13 +34,13 @@ type Entry struct {
 }
 
 // entryFormat must be raised when Prepare makes other entries of a document.
-const entryFormat = 2
+const entryFormat = 3
 
 // EntryVersion changes whenever Prepare would make other entries than before:
 // an index with entries of another version can't be used. Engines put it into
 // the names of their indexes.
 func EntryVersion() string {
-	return fmt.Sprintf("%d %v %v %v %v %v", entryFormat, textFields, trustFactors, maxAdoption, fullAdoption, maxWord)
+	return fmt.Sprint(entryFormat, textFields, trustFactors, maxAdoption, fullAdoption, maxWord, typo1Length, typoLongest)
 }
 
 // TextFields are the keys of Entry.Words.
@@ -66,7 +67,7 @@ func Prepare(d Doc) Entry {
 	for _, f := range textFields {
 		var b strings.Builder
 		for _, text := range textsOf(d, f.name) {
-			for _, t := range tokenize(text, f.prefix) {
+			for _, t := range tokenize(text, f.prefix > 0) {
 				b.WriteString(t.text)
 				b.WriteByte(' ')
 			}
@@ -134,6 +135,26 @@ func facetsOf(d Doc) map[string][]string {
 // lower case, single spaces, at most 255 characters.
 func facetValue(s string) string {
 	return cut(strings.ToLower(strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")), 255)
+}
+
+// Vocabulary are the tokens of an entry that a Fuzzy leaf can find, each once.
+func (e *Entry) Vocabulary() []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, f := range textFields {
+		if !f.typos {
+			continue
+		}
+		for token := range strings.FieldsSeq(e.Words[f.name]) {
+			// The stem that is looked up may be a letter shorter than the word.
+			n := utf8.RuneCountInString(token)
+			if n >= typo1Length-2 && n <= typoLongest+2 && !seen[token] {
+				seen[token] = true
+				all = append(all, token)
+			}
+		}
+	}
+	return all
 }
 
 // A token is what is looked up, and where in its text it stands.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 func (p *Plan) hit(f Found) Hit {
@@ -95,7 +96,7 @@ func (s *subject) tokensOf(field string) [][]token {
 }
 
 func tokensArePrefixed(field string) bool {
-	return slices.ContainsFunc(textFields, func(f textField) bool { return f.name == field && f.prefix })
+	return slices.ContainsFunc(textFields, func(f textField) bool { return f.name == field && f.prefix > 0 })
 }
 
 // spans are the pieces of text that match a leaf, as byte offsets.
@@ -129,13 +130,19 @@ func (l *Leaf) matches(tokens []token) bool {
 	return true
 }
 
+// Near tells whether a token is one that a Fuzzy leaf finds.
+func (l *Leaf) Near(token string) bool { return near(token, l.Tokens[0], l.Edits) }
+
 // near tells whether two words begin with the same character and differ in at
 // most n edits.
 func near(a, b string, n int) bool {
-	if d := len(a) - len(b); a == "" || b == "" || a[0] != b[0] || d > 4*n || d < -4*n {
+	if a == "" || b == "" || a[0] != b[0] || cut(a, 1) != cut(b, 1) {
 		return false
 	}
-	return cut(a, 1) == cut(b, 1) && edits(a, b) <= n
+	if d := utf8.RuneCountInString(a) - utf8.RuneCountInString(b); d > n || d < -n {
+		return false
+	}
+	return edits(a, b) <= n
 }
 
 // Evaluate is what an engine does, for one document: whether it is a hit, and

@@ -35,7 +35,7 @@ type Plan struct {
 }
 
 // Clause is one term. It matches where at least one group does, and is worth
-// the sum of those that do.
+// the sum of those that do. One without groups matches nothing.
 type Clause struct {
 	Term   string
 	Groups []Group
@@ -99,8 +99,14 @@ func Compile(q Query) (*Plan, error) {
 		values += len(n.Values)
 		p.Filters = append(p.Filters, n)
 	}
-	if n := len(q.Terms) + values; n > 2*MaxTerms || utf8.RuneCountInString(q.Complete) > MaxText {
+	if n := len(q.Terms) + values; n > 2*MaxTerms {
 		return nil, fmt.Errorf("%w: it has too many terms (%d)", ErrQuery, n)
+	}
+	if n := utf8.RuneCountInString(q.Complete); n > MaxText {
+		return nil, fmt.Errorf("%w: the text to complete has %d characters; at most %d are allowed", ErrQuery, n, MaxText)
+	}
+	if n := len(split(q.Complete)); n > MaxTerms {
+		return nil, fmt.Errorf("%w: the text to complete has %d words; at most %d are allowed", ErrQuery, n, MaxTerms)
 	}
 	if q.Complete != "" {
 		p.complete(q.Complete)
@@ -129,16 +135,46 @@ func Compile(q Query) (*Plan, error) {
 // query words while a plan is made of them.
 type queryWord struct {
 	text   string   // as written
+	pieces []piece  // its parts
 	stems  []string // of its parts
 	raw    string   // folded, without what separates the parts
 	phrase bool
-	drop   bool           // a stop word among others
-	extra  map[string]int // "stem stem": percent; synonyms and joins with neighbours
+	drop   bool  // a stop word among others
+	extra  []way // synonyms and joins with neighbours, at most ways
+	ways   int
 	fuzzy  bool
 }
 
+// piece is a part of a query word: of scRNA-seq sc, rna and seq.
+type piece struct {
+	part
+	whole       string // stem of the word that it is a part of: scrna, scrna, seq
+	first, last bool   // of that word
+}
+
+// way is another way to say a word.
+type way struct {
+	tokens  []string // a phrase, if several
+	percent int
+}
+
 func newQueryWord(text string, phrase bool) *queryWord {
-	return &queryWord{text: text, stems: stems(text), raw: cut(Key(text), maxWord), phrase: phrase, extra: map[string]int{}}
+	w := &queryWord{text: text, raw: cut(Key(text), maxWord), phrase: phrase}
+	for _, one := range split(text) {
+		for i, p := range one.parts {
+			w.pieces = append(w.pieces, piece{p, stem(one.raw), i == 0, i == len(one.parts)-1})
+			w.stems = append(w.stems, p.stem)
+		}
+	}
+	return w
+}
+
+// say adds another way to say a word, unless there are too many.
+func (w *queryWord) say(percent int, tokens ...string) {
+	same := func(have way) bool { return slices.Equal(have.tokens, tokens) }
+	if len(w.extra) < w.ways && !slices.ContainsFunc(w.extra, same) {
+		w.extra = append(w.extra, way{tokens, percent})
+	}
 }
 
 func (p *Plan) terms(terms []Term) {
@@ -168,10 +204,14 @@ func (p *Plan) terms(terms []Term) {
 // complete finds names and titles that have all words, the last perhaps
 // unfinished.
 func (p *Plan) complete(text string) {
-	for _, w := range split(text) {
+	words := split(text)
+	if len(words) == 0 {
+		p.Must = append(p.Must, Clause{Term: text}) // nothing begins with nothing
+	}
+	for _, w := range words {
 		c := Clause{Term: w.raw}
 		for _, f := range textFields {
-			if f.prefix {
+			if f.complete {
 				c.Groups = append(c.Groups, sorted(Group{
 					{Field: f.name, Op: Equals, Tokens: []string{stem(w.raw)}, Score: f.weight, Match: MatchExact},
 					{Field: f.name, Op: Prefix, Tokens: []string{w.raw}, Score: f.weight * percentPrefix / 100, Match: MatchPrefix},
@@ -219,9 +259,15 @@ func loosen(words []*queryWord) {
 			rest++
 		}
 	}
+	fuzzy := 0
 	for _, w := range words {
 		w.drop = w.drop && rest > 0
-		w.fuzzy = !w.phrase && len(words) <= looseWords
+		w.ways = min(otherWays, allWays/len(words))
+		n := utf8.RuneCountInString(w.raw)
+		if !w.phrase && len(words) <= looseWords && n >= typo1Length && n <= typoLongest && fuzzy < typoWords {
+			w.fuzzy = true
+			fuzzy++
+		}
 	}
 	if len(words) > looseWords {
 		return
@@ -232,20 +278,70 @@ func loosen(words []*queryWord) {
 		}
 		if i+1 < len(words) && !words[i+1].phrase && !w.drop && !words[i+1].drop {
 			joined := stem(cut(w.raw+words[i+1].raw, maxWord))
-			w.extra[joined], words[i+1].extra[joined] = percentExact, percentExact
+			w.say(percentExact, joined)
+			words[i+1].say(percentExact, joined)
 		}
-		var run []string
+	}
+	for i := range words {
+		var run []piece
 		for j := i; j < len(words) && !words[j].phrase && j-i < longestSynonym; j++ {
-			run = append(run, words[j].stems...)
-			for _, other := range synonyms()[strings.Join(run, " ")] {
+			run = append(run, words[j].pieces...)
+			for _, other := range synonymsOf(run) {
 				for _, w := range words[i : j+1] {
-					if tokens := strings.Join(other, " "); w.extra[tokens] < percentSynonym {
-						w.extra[tokens] = percentSynonym
-					}
+					w.say(percentSynonym, other...)
 				}
 			}
 		}
 	}
+	for _, w := range words {
+		if !w.phrase {
+			w.inside()
+		}
+	}
+}
+
+// inside finds synonyms of some parts of a word, and keeps its other parts:
+// k8s-cluster is kubernetes cluster, scRNA-seq is single cell RNA seq.
+func (w *queryWord) inside() {
+	n := len(w.pieces)
+	if n > mostParts {
+		return
+	}
+	for size := n - 1; size > 0; size-- {
+		for i := 0; i+size <= n; i++ {
+			for _, other := range synonymsOf(w.pieces[i : i+size]) {
+				w.say(percentSynonym, slices.Concat(w.stems[:i], other, w.stems[i+size:])...)
+			}
+		}
+	}
+}
+
+// synonymsOf are the stems of what means the same as a run of parts: as they
+// are (virtual machine), as the words that they are parts of (scrna seq for
+// scRNA-seq), or joined (javascript for JavaScript).
+func synonymsOf(run []piece) (all [][]string) {
+	if len(run) > mostParts {
+		return nil
+	}
+	var stems, wholes []string
+	joined := ""
+	for _, p := range run {
+		stems = append(stems, p.stem)
+		if p.first {
+			wholes = append(wholes, p.whole)
+		}
+		joined += p.text
+	}
+	keys := []string{strings.Join(stems, " "), stem(cut(joined, maxWord))}
+	if run[0].first && run[len(run)-1].last {
+		keys = append(keys, strings.Join(wholes, " "))
+	}
+	for i, key := range keys {
+		if !slices.Contains(keys[:i], key) {
+			all = append(all, synonyms()[key]...)
+		}
+	}
+	return all
 }
 
 // clause says where and how a word may match: as written, or also loosely.
@@ -265,20 +361,20 @@ func (w *queryWord) clause(loose bool) Clause {
 			add(Equals, []string{joined}, percentExact, 0, MatchExact)
 		}
 		if loose {
-			for tokens, percent := range w.extra {
+			for _, other := range w.extra {
 				op, match := Equals, MatchExact
-				if strings.Contains(tokens, " ") {
+				if len(other.tokens) > 1 {
 					op = Phrase
 				}
-				if percent == percentSynonym {
+				if other.percent == percentSynonym {
 					match = MatchSynonym
 				}
-				add(op, strings.Fields(tokens), percent, 0, match)
+				add(op, other.tokens, other.percent, 0, match)
 			}
-			if f.prefix && !w.phrase && letters >= 2 {
+			if f.prefix > 0 && !w.phrase && letters >= f.prefix {
 				add(Prefix, []string{w.raw}, percentPrefix, 0, MatchPrefix)
 			}
-			if f.typos && w.fuzzy && letters >= typo1Length && stemmed >= typo1Length-1 {
+			if f.typos && w.fuzzy && stemmed >= typo1Length-1 {
 				add(Fuzzy, []string{joined}, percentTypo1, 1, MatchTypo)
 			}
 			if f.typos && w.fuzzy && letters >= typo2Length && stemmed >= typo2Length-1 {

@@ -70,7 +70,7 @@ const (
 type Query struct {
 	Terms    []Term
 	Filters  []Filter  // AND of all; the values within one are OR
-	Complete string    // if set: completions of this prefix of a name or title, instead of Terms
+	Complete string    // if set: completions of this prefix of a name or title, instead of Terms; without words it has none
 	Sort     string    // "" is ByRelevance
 	Limit    int       // 1 to MaxLimit; 0 means 20
 	After    string    // cursor: Result.Next of the page before

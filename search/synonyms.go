@@ -13,6 +13,10 @@ var synonymText string
 // longestSynonym is the longest run of query words that is looked up.
 const longestSynonym = 4
 
+// mostParts is the largest number of parts, of one word or of a run of words,
+// that are looked up.
+const mostParts = 6
+
 // synonyms maps the stems of a word or phrase, joined by spaces, to the stems
 // of those that mean the same.
 var synonyms = sync.OnceValue(func() map[string][][]string { return parseSynonyms(synonymText) })

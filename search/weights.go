@@ -8,20 +8,21 @@ import (
 
 // The fields that words are searched in, in the order of their weight.
 var textFields = []textField{
-	{"name", 100, true, true},
-	{"title", 80, true, true},
-	{"tags", 50, true, false},
-	{"categories", 40, true, false},
-	{"summary", 30, true, false},
-	{"maintainer", 20, false, false},
-	{"description", 10, false, false},
+	{name: "name", weight: 100, typos: true, prefix: 2, complete: true},
+	{name: "title", weight: 80, typos: true, prefix: 2, complete: true},
+	{name: "tags", weight: 50, typos: true, prefix: 3},
+	{name: "categories", weight: 40, typos: true, prefix: 3},
+	{name: "summary", weight: 30, typos: true},
+	{name: "maintainer", weight: 20},
+	{name: "description", weight: 10},
 }
 
 type textField struct {
-	name   string
-	weight int  // the score of one term that is found in the field as written
-	typos  bool // whether misspelled words may match here; elsewhere they are noise
-	prefix bool // whether a word may match by its beginning
+	name     string
+	weight   int  // the score of one term that is found in the field as written
+	typos    bool // whether misspelled words may match here; elsewhere they are noise
+	prefix   int  // characters from which on a word may match by its beginning; 0: never
+	complete bool // whether Query.Complete is looked for here
 }
 
 // How a term matched, and how many percent of the field's weight that is
@@ -46,12 +47,24 @@ const (
 	bonusTitlePrefix = 1
 )
 
-// Typos allowed by the length of the word in characters, and the largest
-// number of words for which typos and synonyms are looked for at all.
+// Typos allowed by the length of the word in characters. A longer word than
+// typoLongest is a name pasted or a code, not a word misspelled. The cost of a
+// look-up grows with its length, and so does what a search for nothing costs.
 const (
 	typo1Length = 5
 	typo2Length = 8
-	looseWords  = 12
+	typoLongest = 20
+)
+
+// How much of a query is looked for loosely: the largest number of words for
+// which typos and synonyms are looked for at all, the number of words that are
+// looked for with typos (the first that are long enough), and the number of
+// other ways to say one word, and all of them.
+const (
+	looseWords = 12
+	typoWords  = 6
+	otherWays  = 16
+	allWays    = 96
 )
 
 // baseScore is the text score of every hit when there are no terms.

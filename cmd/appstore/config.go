@@ -82,7 +82,7 @@ func (c *config) settings(part string) []setting {
 		},
 		partSearch: {
 			{flag: "elasticsearch-url", list: &c.elasticURLs, help: "`URL` of Elasticsearch 8, several with commas or repeated; without it the search index is in the data folder"},
-			{flag: "elasticsearch-index", def: "appstore", to: &c.elasticIndex, help: "`name` of the alias, and beginning of the names of its indices"},
+			{flag: "elasticsearch-index", def: "appstore", to: &c.elasticIndex, help: "`prefix` of the names of the index and its aliases: appstore gives appstore-<hash of the mapping>"},
 			{flag: "elasticsearch-api-key-file", to: &c.elasticKeyFile, secret: &c.elasticKey, help: "`file` with an API key; else APPSTORE_ELASTICSEARCH_API_KEY has it"},
 			{flag: "elasticsearch-ca", to: &c.elasticCA, help: "PEM `file` with a CA to trust beside the system's"},
 		},

@@ -17,12 +17,12 @@ func TestDiskTakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	put := func(name string, position uint64) error {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	put := func(name string, position uint64, patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		return x.Put(ctx, search.Mark{Position: position}, search.Doc{Name: name, Position: position})
 	}
-	if err := put("alpha", 1); err != nil {
+	if err := put("alpha", 1, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.gen.save(t.Context()); err != nil {
@@ -31,7 +31,7 @@ func TestDiskTakesNothing(t *testing.T) {
 	for range maxUnsaved {
 		x.gen.unsaved <- struct{}{}
 	}
-	if err := put("beta", 2); !errors.Is(err, search.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if err := put("beta", 2, time.Second/2); !errors.Is(err, search.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Put returns %v, want ErrUnavailable and the deadline", err)
 	}
 	r, err := x.Search(t.Context(), search.Query{})
@@ -42,7 +42,7 @@ func TestDiskTakesNothing(t *testing.T) {
 	for range maxUnsaved {
 		<-x.gen.unsaved
 	}
-	if err := put("beta", 2); err != nil {
+	if err := put("beta", 2, time.Minute); err != nil {
 		t.Errorf("when the disk works again: %v", err)
 	}
 }

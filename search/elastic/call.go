@@ -9,13 +9,18 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
-// How long one request may take before the cluster counts as down.
+// How long one request may take. One that takes longer counts as slow: some in
+// a row mean that the cluster is down (slowCalls), as one alone may be its own
+// fault. The cluster gives up a search earlier, so that no work goes on for
+// callers that wait no more.
 const (
-	readTimeout  = 10 * time.Second // a cold server needs some
-	writeTimeout = 30 * time.Second
+	searchTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second // a cold server needs some
+	writeTimeout  = 30 * time.Second
 )
 
 // maxAnswer bounds what is read of an answer: 101 documents of the largest
@@ -35,12 +40,21 @@ func (e *apiError) Error() string {
 
 // down tells whether the cluster, and not the request, is the problem.
 func (e *apiError) down() bool {
-	return e.Status == http.StatusBadGateway || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout
+	return e.Status == http.StatusBadGateway || e.Status == http.StatusServiceUnavailable
+}
+
+// slow: the request took too long, as a search does for Elasticsearch after
+// searchTimeout, or for a proxy before it.
+func (e *apiError) slow() bool { return e.Status == http.StatusGatewayTimeout }
+
+// refused: the key is wrong, expired or revoked, or lacks a privilege.
+func (e *apiError) refused() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
 // busy: the request may be repeated somewhat later.
 func (e *apiError) busy() bool {
-	return e.Status == http.StatusTooManyRequests || e.down()
+	return e.Status == http.StatusTooManyRequests || e.down() || e.slow()
 }
 
 // blocked: the disk is full, or an operator has made the index read-only.
@@ -67,24 +81,36 @@ func (x *Index) call(ctx context.Context, timeout time.Duration, method, path st
 		if answer.blocked() {
 			return unavailable(fmt.Errorf("%w (is its disk full?)", err))
 		}
+		if answer.slow() {
+			x.circuit.gaveUp(err)
+			return unavailable(err)
+		}
 		if answer.down() {
 			x.circuit.open(err)
 			return unavailable(err)
 		}
 		x.circuit.succeeded()
-		if answer.busy() {
+		switch {
+		case answer.refused():
+			x.complain("elasticsearch refuses the API key or user: it is wrong, expired, revoked or lacks a privilege", err)
+			return unavailable(err)
+		case answer.busy():
 			return unavailable(err)
 		}
+		return fmt.Errorf("elasticsearch: %w", err)
 	case ctx.Err() != nil:
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			x.circuit.gaveUp(err)
 		}
 		return fmt.Errorf("elasticsearch: %w", ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded): // ours, not the caller's
+		x.circuit.gaveUp(err)
+		return unavailable(err)
 	default:
 		x.circuit.open(err)
 		return unavailable(err)
 	}
-	return err
+	return nil
 }
 
 // send does one request. An error that is no *apiError means that there was
@@ -157,6 +183,32 @@ func readError(status int, answer []byte) error {
 		e.Type, e.Reason = http.StatusText(status), string(answer[:min(len(answer), 200)])
 	}
 	return e
+}
+
+// complaintPause is how long a complaint is not repeated in the log.
+const complaintPause = time.Minute
+
+// complaints remembers when each was last logged.
+type complaints struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// complain logs an error, not once for each request that meets it.
+func (x *Index) complain(message string, err error) {
+	x.complaints.mu.Lock()
+	last, again := x.complaints.last[message]
+	again = again && time.Since(last) < complaintPause
+	if !again {
+		if x.complaints.last == nil {
+			x.complaints.last = map[string]time.Time{}
+		}
+		x.complaints.last[message] = time.Now()
+	}
+	x.complaints.mu.Unlock()
+	if !again {
+		x.log.Error(message, "error", err)
+	}
 }
 
 // path joins escaped segments.

@@ -15,7 +15,7 @@ import (
 const (
 	firstProbe = 100 * time.Millisecond
 	lastProbe  = 2 * time.Second
-	// slowCalls in a row that ran into their callers' deadlines mean down.
+	// slowCalls in a row that were given up mean down.
 	slowCalls = 3
 )
 
@@ -60,7 +60,7 @@ func (c *circuit) succeeded() {
 	c.mu.Unlock()
 }
 
-// gaveUp is told that a caller's deadline passed without an answer.
+// gaveUp is told that a deadline, the caller's or ours, passed without an answer.
 func (c *circuit) gaveUp(cause error) {
 	c.mu.Lock()
 	c.slow++

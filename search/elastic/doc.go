@@ -41,17 +41,28 @@
 //
 // # When the cluster is down
 //
-// The first request that gets no answer, or 502, 503 or 504, opens the
-// circuit, as do three in a row that run into their callers' deadlines: from
-// then on all calls fail at once with ErrUnavailable. A search is sent in the
+// The first request that gets no answer, or 502 or 503, opens the circuit, as
+// do three in a row that run into a deadline, their caller's or ours: from then
+// on all calls fail at once with ErrUnavailable. A search is sent in the
 // background, every 0.1 to 2 seconds, until one is answered; no caller waits
 // for it. Open succeeds while the cluster is down, but not with a key that the
 // cluster refuses. The block that a full disk puts on an index makes Put fail
-// with ErrUnavailable, while searches go on.
+// with ErrUnavailable, while searches go on. A key that is refused later, as it
+// has expired or was revoked, makes every call fail so; the log says why, once
+// a minute.
+//
+// One search can't take the cluster down for all: Elasticsearch gives it up
+// after 5 seconds, which alone does not open the circuit, and at most 32 run at
+// once; others wait for a second, and then fail with ErrUnavailable.
 //
 // # How it scores
 //
 // search.Plan becomes constant scores: the best of each field (dis_max), summed
 // up (bool), multiplied and rounded by a script (scoreScript) that is
-// search.Score word by word.
+// search.Score, operation by operation.
+//
+// Elasticsearch looks for no typos itself, as that takes it longer than all the
+// rest (vocabulary.go). The tokens that a misspelled word may mean are chosen
+// here, from all those with its first letter: _terms_enum gives them, and they
+// are kept for 0.3 seconds.
 package elastic

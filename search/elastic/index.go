@@ -24,22 +24,25 @@ var _ search.Index = (*Index)(nil)
 // Options say where the cluster is. The zero value of all but URLs is fine.
 type Options struct {
 	URLs     []string // of nodes, such as https://es.example.org:9200
-	APIKey   string   // as Elasticsearch encodes it; needs manage and write on <Prefix>-*
+	APIKey   string   // as Elasticsearch encodes it; see doc.go for what it needs
 	Username string   // instead of an API key
 	Password string
-	CA       []byte       // PEM of the authorities trusted; empty means the system's
+	CA       []byte       // PEM of authorities trusted beside the system's
 	Prefix   string       // of the names of indexes; "" means appstore
-	Logger   *slog.Logger // told when the cluster goes down and comes back; nil means nobody
+	Logger   *slog.Logger // told when the cluster goes down, refuses us, and comes back; nil means nobody
 }
 
 // Index is a search index in Elasticsearch 8. Any number of processes may use
 // one index.
 type Index struct {
-	client  *elasticsearch.BaseClient
-	log     *slog.Logger
-	alias   string // what is searched
-	circuit *circuit
-	writing chan struct{} // holds a token while this process writes
+	client     *elasticsearch.BaseClient
+	log        *slog.Logger
+	alias      string // what is searched
+	circuit    *circuit
+	writing    chan struct{} // holds a token while this process writes
+	searching  chan struct{} // holds a token for each search that runs
+	vocabulary vocabulary
+	complaints complaints
 
 	mu    sync.Mutex
 	bound string // the index that the last State saw and Put writes to; "" is unknown
@@ -48,8 +51,20 @@ type Index struct {
 
 var prefixForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
 
-// firstAnswer is how long Open waits for the cluster.
+// firstAnswer is how long Open waits for the cluster to answer; to make the
+// index may then take a healthy one as long as any writing (writeTimeout).
 const firstAnswer = 3 * time.Second
+
+// Bounds of searches: so many run at once, and so long others wait for one of
+// them to end. They keep a cluster that has become slow from being asked ever
+// more, and callers from waiting for it.
+const (
+	maxSearches = 32
+	maxWait     = time.Second
+)
+
+// errCrowded is what Search says when too many run.
+var errCrowded = fmt.Errorf("%w: %d searches run already", search.ErrUnavailable, maxSearches)
 
 // Open connects to a cluster. When that is down Open succeeds all the same,
 // and the index works as soon as the cluster does. Wrong options, and a key
@@ -75,11 +90,12 @@ func Open(ctx context.Context, o Options) (*Index, error) {
 		IdleConnTimeout:       time.Minute,
 		ResponseHeaderTimeout: writeTimeout,
 		ForceAttemptHTTP2:     true,
+		DisableCompression:    true, // it costs both sides more than the network of a cluster does
 	}
 	if len(o.CA) > 0 {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(o.CA) {
-			return nil, errors.New("elasticsearch: the CA file holds no PEM certificate")
+		pool, err := authorities(o.CA)
+		if err != nil {
+			return nil, err
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -91,29 +107,61 @@ func Open(ctx context.Context, o Options) (*Index, error) {
 		Transport:         transport,
 		DisableMetaHeader: true,
 		MaxRetries:        2,
+		RetryOnStatus:     []int{http.StatusBadGateway, http.StatusServiceUnavailable}, // a 504 has taken long enough
 		RetryBackoff:      func(attempt int) time.Duration { return jitter(time.Duration(attempt) * 20 * time.Millisecond) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch: %w", err)
 	}
 	x := &Index{
-		client:  client,
-		log:     o.Logger,
-		alias:   o.Prefix + "-" + mappingHash(),
-		writing: make(chan struct{}, 1),
+		client:    client,
+		log:       o.Logger,
+		alias:     o.Prefix + "-" + mappingHash(),
+		writing:   make(chan struct{}, 1),
+		searching: make(chan struct{}, maxSearches),
 	}
 	x.circuit = newCircuit(x.probe, x.report)
-	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
-	defer cancel()
-	if _, err := x.State(ctx); err != nil {
+	x.vocabulary.read = x.readVocabulary
+	if err := x.meet(ctx); err != nil {
 		var answer *apiError
 		if errors.As(err, &answer) && !answer.down() && !answer.busy() {
 			x.Close()
-			return nil, fmt.Errorf("elasticsearch: %w", err)
+			return nil, fmt.Errorf("elasticsearch: %w", answer)
 		}
 		x.circuit.open(err)
 	}
 	return x, nil
+}
+
+// authorities are the system's and those of a PEM file.
+func authorities(ca []byte) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a system without any
+	}
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, errors.New("elasticsearch: the CA file holds no PEM certificate")
+	}
+	return pool, nil
+}
+
+// meet asks the cluster for the first time, and makes the index.
+func (x *Index) meet(ctx context.Context) error {
+	first, cancel := context.WithTimeout(ctx, firstAnswer)
+	defer cancel()
+	names, err := x.aliased(first)
+	if err != nil {
+		return err
+	}
+	then, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for _, name := range names {
+		if err := x.awaitShard(then, name); err != nil {
+			return err
+		}
+	}
+	_, err = x.State(then)
+	return err
 }
 
 // Close ends the probe. Requests that run are not waited for.
@@ -157,13 +205,54 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Result, err
 	if err != nil {
 		return nil, err
 	}
+	if err := x.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer x.leave()
+	r, err := x.search(ctx, p)
+	if missing(err) {
+		x.bind("")
+		return nil, unavailable(fmt.Errorf("the index is gone and must be filled again: %w", err))
+	}
+	return r, err
+}
+
+// enter waits for one of the places of searches.
+func (x *Index) enter(ctx context.Context) error {
+	select {
+	case x.searching <- struct{}{}:
+		return nil
+	default:
+	}
+	if err := x.circuit.allow(); err != nil {
+		return err
+	}
+	crowded := time.NewTimer(maxWait)
+	defer crowded.Stop()
+	select {
+	case x.searching <- struct{}{}:
+		return nil
+	case <-crowded.C:
+		return errCrowded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (x *Index) leave() { <-x.searching }
+
+func (x *Index) search(ctx context.Context, p *search.Plan) (*search.Result, error) {
+	meant, err := x.meant(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	var answer struct {
 		Hits struct {
 			Total struct {
 				Value int `json:"value"`
 			} `json:"total"`
 			Hits []struct {
-				Score  float64 `json:"_score"`
+				Sort   []any `json:"sort"`
 				Source struct {
 					Doc search.Doc `json:"doc"`
 				} `json:"_source"`
@@ -179,16 +268,25 @@ func (x *Index) Search(ctx context.Context, q search.Query) (*search.Result, err
 	// The pages of one query come from one copy of the index: copies refresh
 	// at different times.
 	where := path(x.alias, "_search") + "?allow_partial_search_results=false&preference=" + p.Hash
-	if err := x.call(ctx, readTimeout, http.MethodPost, where, searchBody(p), &answer); err != nil {
-		if missing(err) {
-			x.bind("")
-			return nil, unavailable(fmt.Errorf("the index is gone and must be filled again: %w", err))
+	if err := x.call(ctx, readTimeout, http.MethodPost, where, searchBody(p, meant), &answer); err != nil {
+		var refusal *apiError
+		if errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest {
+			x.complain("elasticsearch refuses a search, which is a mistake of this program", err)
 		}
 		return nil, err
 	}
 	found := make([]search.Found, len(answer.Hits.Hits))
 	for i, h := range answer.Hits.Hits {
-		found[i] = search.Found{Doc: h.Source.Doc, Score: h.Score}
+		found[i].Doc = h.Source.Doc
+		at := scoreAt(p, len(h.Sort))
+		if at < 0 {
+			return nil, fmt.Errorf("elasticsearch: hit %s is not sorted", h.Source.Doc.Name)
+		}
+		score, ok := h.Sort[at].(float64)
+		if !ok {
+			return nil, fmt.Errorf("elasticsearch: hit %s has the score %v", h.Source.Doc.Name, h.Sort[at])
+		}
+		found[i].Score = score
 	}
 	facets := make(map[string][]search.Count, len(search.Facets))
 	for _, field := range search.Facets {

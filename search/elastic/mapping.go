@@ -42,6 +42,7 @@ func mappings() object {
 		fieldDownloads:  object{"type": "long", "index": false},
 		fieldDoc:        object{"type": "object", "enabled": false},
 		fieldMark:       object{"type": "object", "enabled": false},
+		fieldVocabulary: object{"type": "keyword", "doc_values": false},
 		search.NameKey:  keyword,
 		search.TitleKey: keyword,
 	}
@@ -89,6 +90,9 @@ func source(d search.Doc) object {
 		fieldUpdated:   e.Updated,
 		fieldDownloads: e.Downloads,
 		fieldDoc:       d,
+	}
+	if words := e.Vocabulary(); len(words) > 0 {
+		s[fieldVocabulary] = words
 	}
 	for name, words := range e.Words {
 		s[name] = words

@@ -43,11 +43,26 @@ func (x *Index) current(ctx context.Context) (string, error) {
 		}
 		err = x.create(ctx, x.alias+"-"+firstSuffix, refreshInterval, x.alias)
 		var answer *apiError
-		if err != nil && !(errors.As(err, &answer) && answer.Type == indexExists) {
+		if errors.As(err, &answer) && answer.Type == indexExists {
+			err = x.awaitShard(ctx, x.alias+"-"+firstSuffix)
+		}
+		if err != nil {
 			return "", err
 		}
 	}
 	return "", unavailable(fmt.Errorf("index %s-%s exists, but alias %s does not point to it; delete that index", x.alias, firstSuffix, x.alias))
+}
+
+// awaitShard waits until an index that another process has just made can be
+// read; until then it answers 503, as if the cluster were down. That it does
+// not come is no error here: who reads it will see.
+func (x *Index) awaitShard(ctx context.Context, name string) error {
+	err := x.call(ctx, writeTimeout, http.MethodGet, path("_cluster", "health", name)+"?wait_for_status=yellow&timeout=10s", nil, nil)
+	var answer *apiError
+	if errors.As(err, &answer) && !answer.down() && !answer.refused() {
+		return nil
+	}
+	return err
 }
 
 // aliased are the indexes that the alias names: one, or none before the first

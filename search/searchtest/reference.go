@@ -149,7 +149,8 @@ func randomQuery(rnd *rand.Rand, docs []search.Doc) search.Query {
 	}
 	q.Sort = append(search.Sorts, "")[rnd.IntN(1+len(search.Sorts))]
 	if rnd.IntN(8) == 0 {
-		q.Complete = strings.Join(pick(), " ")
+		words := pick()
+		q.Complete = strings.Join(words[:min(len(words), 12)], " ")
 		q.Complete = q.Complete[:rnd.IntN(len(q.Complete)+1)]
 		q.Complete = strings.ToValidUTF8(q.Complete, "")
 	}

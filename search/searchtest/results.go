@@ -127,9 +127,16 @@ func testLimits(t *testing.T, open Opener) {
 		{Sort: "size"},
 		{Filters: []search.Filter{{Field: "name", Values: []string{"x"}}}},
 		{Terms: make([]search.Term, 100)},
+		{Complete: strings.Repeat("a ", search.MaxTerms+1)},
+		{Complete: strings.Repeat("a", search.MaxText+1)},
 	} {
 		if _, err := x.Search(t.Context(), q); !errors.Is(err, search.ErrQuery) {
 			t.Errorf("%+v: error %v, want ErrQuery", q, err)
+		}
+	}
+	for _, text := range []string{`"`, "-", " ", "***"} {
+		if r := find(t, x, search.Query{Complete: text}); r.Total != 0 || len(r.Hits) != 0 {
+			t.Errorf("the completions of %q, which has no word, are %d hits", text, r.Total)
 		}
 	}
 	ctx, cancel := background(t)
@@ -279,7 +286,14 @@ func testHostile(t *testing.T, open Opener) {
 		}
 		q.Limit = 100
 		agree(t, x, docs, q)
-		agree(t, x, docs, search.Query{Complete: text, Limit: 100})
+		complete := search.Query{Complete: text, Limit: 100}
+		if _, err := search.Compile(complete); err != nil {
+			if _, got := x.Search(t.Context(), complete); !errors.Is(got, search.ErrQuery) {
+				t.Errorf("completion of %.40q: %v, want ErrQuery", text, got)
+			}
+			continue
+		}
+		agree(t, x, docs, complete)
 	}
 }
 

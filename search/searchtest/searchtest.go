@@ -56,7 +56,7 @@ var Now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 //go:embed catalogue.json
 var catalogueJSON []byte
 
-// Catalogue is the made catalogue: 42 plugins of research clouds, one hidden.
+// Catalogue is the made catalogue: 45 plugins of research clouds, one hidden.
 func Catalogue() []search.Doc {
 	var docs []search.Doc
 	if err := json.Unmarshal(catalogueJSON, &docs); err != nil {

@@ -44,7 +44,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		seen[d.Name] = true
 	}
-	if len(seen) != 42 {
+	if len(seen) != 45 {
 		t.Errorf("%d documents", len(seen))
 	}
 }
