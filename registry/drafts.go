@@ -238,9 +238,16 @@ func (r *Registry) draftFits(ctx context.Context, d *schema.Descriptor, file *Fi
 	}
 	return r.cat.view(func(t tx) error {
 		plugin := schema.Normalise(d.Name)
-		if _, ok := t.release(plugin, v); ok {
-			return fail(VersionExists, "a published release never changes: raise the version in the descriptor; to send several files of a package, put them all before the other package's, or use `appstore publish`",
-				"%s %s is published already", d.Name, d.Version)
+		if there, ok := t.release(plugin, v); ok {
+			with := "without files"
+			if len(there.Files) > 0 {
+				with = "with " + there.Files[0].Name
+			}
+			if n := len(there.Files) - 1; n > 0 {
+				with += fmt.Sprintf(" and %d more", n)
+			}
+			return fail(VersionExists, "a published release never changes, so nothing can be added: raise the version in the descriptor; to bring several files, such as a wheel and an sdist, send them all at once with `appstore publish`, or before the bundle's last package",
+				"%s %s is published already, %s", d.Name, d.Version, with)
 		}
 		if err := nameFree(t, plugin, d.Name); err != nil || file == nil {
 			return err
