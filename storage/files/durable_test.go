@@ -32,6 +32,7 @@ func record(s *Store, dir string) *[]string {
 	}
 	real := s.disk
 	s.disk = disk{
+		open: real.open,
 		sync: func(f *os.File) error {
 			calls = append(calls, "sync "+name(f.Name()))
 			return real.sync(f)

@@ -25,7 +25,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,10 +58,13 @@ const maxDurable = 100_000
 
 // disk is what durability rests on; the tests record it and let it fail.
 type disk struct {
+	open   func(path string) (*os.File, error) // an object, to read it
 	sync   func(*os.File) error
 	link   func(from, to string) error
 	rename func(from, to string) error
 }
+
+var theDisk = disk{open: os.Open, sync: (*os.File).Sync, link: os.Link, rename: os.Rename}
 
 // Open opens the store in dir, which it makes if it is absent, and holds it
 // until Close. A folder can be open for writing once: the error of the second
@@ -71,7 +73,7 @@ func Open(dir string) (*Store, error) {
 	s := &Store{
 		objects: filepath.Join(dir, "objects"),
 		temp:    filepath.Join(dir, "temp"),
-		disk:    disk{sync: (*os.File).Sync, link: os.Link, rename: os.Rename},
+		disk:    theDisk,
 		durable: map[string]bool{},
 	}
 	if err := s.makeDurable(dir); err != nil {
@@ -103,7 +105,7 @@ func (s *Store) prepare() error {
 // OpenReadOnly opens the store in dir without holding it, beside a process
 // that may be writing to it. Put, Create and Delete return ErrInvalid.
 func OpenReadOnly(dir string) (*Store, error) {
-	s := &Store{objects: filepath.Join(dir, "objects")}
+	s := &Store{objects: filepath.Join(dir, "objects"), disk: theDisk}
 	if _, err := os.Stat(s.objects); err != nil {
 		return nil, fmt.Errorf("open data folder for reading: %w", err)
 	}
@@ -127,52 +129,6 @@ var errClosed = errors.New("the store is closed")
 // path gives the file of key, which must be a valid one.
 func (s *Store) path(key string) string {
 	return filepath.Join(s.objects, filepath.FromSlash(key))
-}
-
-// Get implements storage.Store. The reader of a whole object is an *os.File,
-// so that io.Copy to a connection uses sendfile(2); that of a part implements
-// io.Seeker, too, within the part.
-func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadCloser, storage.Info, error) {
-	if err := storage.CheckKey(key); err != nil {
-		return nil, storage.Info{}, err
-	}
-	if o.Offset < 0 || o.Length < 0 {
-		return nil, storage.Info{}, fmt.Errorf("%w: get %q: offset %d, length %d", storage.ErrInvalid, key, o.Offset, o.Length)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, storage.Info{}, err
-	}
-	f, err := os.Open(s.path(key))
-	if err != nil {
-		return nil, storage.Info{}, readError("get", key, err)
-	}
-	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		f.Close()
-		return nil, storage.Info{}, readError("get", key, err)
-	}
-	info := storage.Info{Key: key, Size: stat.Size(), Modified: stat.ModTime()}
-	if o == (storage.Read{}) {
-		return f, info, nil
-	}
-	left := info.Size - o.Offset
-	if left < 0 || left == 0 && o.Offset > 0 {
-		f.Close()
-		return nil, storage.Info{}, fmt.Errorf("%w: get %q: offset %d in %d bytes", storage.ErrInvalid, key, o.Offset, info.Size)
-	}
-	if o.Length > 0 {
-		left = min(left, o.Length)
-	}
-	return part{io.NewSectionReader(f, o.Offset, left), f}, info, nil
-}
-
-// part reads a part of a file.
-type part struct {
-	*io.SectionReader
-	io.Closer
 }
 
 // Delete implements storage.Store. Folders that it leaves empty go away.
@@ -223,15 +179,6 @@ func (s *Store) mayWrite(ctx context.Context, verb, key string) error {
 		return fmt.Errorf("%w: %s %q: the data folder is open for reading only", storage.ErrInvalid, verb, key)
 	}
 	return ctx.Err()
-}
-
-// readError says which error of the contract err is.
-func readError(verb, key string, err error) error {
-	// ENOTDIR: a beginning of the key is an object, so the key isn't there.
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("%w: %s %q", storage.ErrNotExist, verb, key)
-	}
-	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, cause(err))
 }
 
 // cause leaves out the paths of an error of package os: the key says it
