@@ -50,7 +50,9 @@ var (
 	// ErrUnavailable: nothing happened; try later.
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrUnknown: the answer to a write is lost; it may have happened, or may
-	// still. Read to find out.
+	// still. Read to find out: what is there then, stays. A store that can't
+	// tell any more whether that is so (a disk that failed) answers
+	// ErrUnavailable from then on, to reads too.
 	ErrUnknown = errors.New("outcome of the write is unknown")
 	// ErrInvalid: the caller's mistake: a bad key, a size that differs from
 	// what the reader gave, an object too large, a range outside the object.
@@ -82,15 +84,17 @@ type Store interface {
 
 	// Put writes an object of exactly size bytes, which it reads from where r
 	// stands, replacing what was there.
-	// When it returns nil the object is durable and whole; before that no
-	// reader sees any of it. When r gives more or fewer bytes, or an error, or
+	// When it returns nil the object is durable and whole. Get and List never
+	// show a part of it, nor what is not durable yet: what was seen stays, also
+	// when Put then returns ErrUnknown. When r gives more or fewer bytes, or an error, or
 	// ctx ends, Put returns an error and what was there before stays. It does
 	// not use r after it has returned. At most MaxPut bytes.
 	Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error
 
 	// Create writes an object only if the key is absent: of racing creates
 	// exactly one returns nil, the others ErrExist. It never answers ErrExist
-	// for its own write. Durable like Put. At most MaxCreate bytes.
+	// for its own write, nor for one that is not durable yet. Durable and shown
+	// like Put. At most MaxCreate bytes.
 	Create(ctx context.Context, key string, data []byte) error
 
 	// List gives the objects whose keys begin with prefix and are greater than

@@ -14,8 +14,14 @@
 //
 // After a failed fsync the kernel may drop the data and call the next fsync a
 // success, so none is repeated on the same file: a temporary file is thrown
-// away, and when it was a folder's, the store takes no more writes until it is
-// opened again.
+// away, and when it was a folder's, the store is broken and answers
+// storage.ErrUnavailable to everything until it is opened again, reads
+// included. They would show what a power loss can still take back, and who
+// reads an own write back after storage.ErrUnknown takes it for done.
+//
+// For the same reason an object is shown, listed or called existing only when
+// it is durable: who meets one between its link and the fsync of its folder
+// waits for that.
 //
 // DIR must be on one local file system; a network file system that does not
 // pass on flock(2) would let two processes write.
@@ -30,6 +36,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"appstore/storage"
@@ -49,7 +56,10 @@ type Store struct {
 	// making it and using it.
 	mu      sync.RWMutex
 	durable map[string]bool // folders whose entry in their parent is on the disk
-	broken  error           // set once: why no more writes are taken
+	closed  bool
+
+	failed  atomic.Pointer[error] // set once: why nothing is answered any more
+	placing placing
 }
 
 // maxDurable bounds the memory of Store.durable. Beyond it the store forgets
@@ -69,11 +79,13 @@ var theDisk = disk{open: os.Open, sync: (*os.File).Sync, link: os.Link, rename: 
 // Open opens the store in dir, which it makes if it is absent, and holds it
 // until Close. A folder can be open for writing once: the error of the second
 // Open wraps [ErrInUse] and says who holds it.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return openOn(theDisk, dir) }
+
+func openOn(d disk, dir string) (*Store, error) {
 	s := &Store{
 		objects: filepath.Join(dir, "objects"),
 		temp:    filepath.Join(dir, "temp"),
-		disk:    theDisk,
+		disk:    d,
 		durable: map[string]bool{},
 	}
 	if err := s.makeDurable(dir); err != nil {
@@ -91,7 +103,7 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the folders and removes what a crash left in the temporary one.
+// prepare makes the folders, removes what a crash left in the temporary one.
 func (s *Store) prepare() error {
 	if err := os.RemoveAll(s.temp); err != nil {
 		return err
@@ -117,14 +129,38 @@ func OpenReadOnly(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lock == nil || errors.Is(s.broken, errClosed) {
+	if s.lock == nil || s.closed {
 		return nil
 	}
-	s.broken = errClosed
+	s.closed = true
 	return s.lock.Close()
 }
 
 var errClosed = errors.New("the store is closed")
+
+// breakBy makes the store answer nothing any more, because the fsync of a
+// folder failed with err. It returns the reason from then on.
+func (s *Store) breakBy(err error) error {
+	err = fmt.Errorf("fsync of a folder failed; check the disk, then restart: %w", cause(err))
+	s.failed.CompareAndSwap(nil, &err)
+	return s.broken()
+}
+
+// broken gives the reason why the store answers nothing any more, or nil.
+func (s *Store) broken() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// down gives the reason why nothing may be written, or nil. The caller holds mu.
+func (s *Store) down() error {
+	if s.closed {
+		return errClosed
+	}
+	return s.broken()
+}
 
 // path gives the file of key, which must be a valid one.
 func (s *Store) path(key string) string {
@@ -151,8 +187,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 func (s *Store) unlink(path string) (dir string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return "", s.broken
+	if err := s.down(); err != nil {
+		return "", err
 	}
 	// Not os.Remove, which would remove an empty folder of that name.
 	err = syscall.Unlink(path)
@@ -177,6 +213,9 @@ func (s *Store) mayWrite(ctx context.Context, verb, key string) error {
 	}
 	if s.temp == "" {
 		return fmt.Errorf("%w: %s %q: the data folder is open for reading only", storage.ErrInvalid, verb, key)
+	}
+	if err := s.broken(); err != nil {
+		return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, err)
 	}
 	return ctx.Err()
 }

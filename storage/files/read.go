@@ -25,6 +25,9 @@ func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadClo
 	if err := ctx.Err(); err != nil {
 		return nil, storage.Info{}, err
 	}
+	if err := s.broken(); err != nil {
+		return nil, storage.Info{}, readError("get", key, err)
+	}
 	f, err := s.disk.open(s.path(key))
 	if err != nil {
 		return nil, storage.Info{}, readError("get", key, err)
@@ -32,6 +35,9 @@ func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadClo
 	stat, err := f.Stat()
 	if err == nil && !stat.Mode().IsRegular() {
 		err = fs.ErrNotExist
+	}
+	if err == nil {
+		err = s.settled(ctx, key)
 	}
 	if err != nil {
 		f.Close()
@@ -98,6 +104,8 @@ func readError(verb, key string, err error) error {
 	// ENOTDIR: a beginning of the key is an object, so the key isn't there.
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%w: %s %q", storage.ErrNotExist, verb, key)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s %q: %w", verb, key, err)
 	}
 	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, cause(err))
 }
