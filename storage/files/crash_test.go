@@ -45,6 +45,12 @@ func (v *volatile) disk() disk {
 		v.pending = slices.DeleteFunc(v.pending, func(c change) bool { return c.dir == f.Name() })
 		return theDisk.sync(f)
 	}
+	d.syncAll = func(f *os.File) error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.pending = nil
+		return theDisk.syncAll(f)
+	}
 	d.link = func(from, to string) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -116,4 +122,36 @@ func TestLostAnswers(t *testing.T) {
 			},
 		}
 	})
+}
+
+// TestKilledThenPowerLoss kills the process between placing an object and the
+// fsync of its folder. The next one finds the object in the page cache.
+func TestKilledThenPowerLoss(t *testing.T) {
+	dir, v := t.TempDir(), &volatile{aside: t.TempDir()}
+	s := v.open(t, dir)
+	if err := s.Create(t.Context(), "a/other", nil); err != nil {
+		t.Fatal(err)
+	}
+	v.fail(1) // its outcome is not heard of any more
+	if err := s.Create(t.Context(), "a/k", []byte("x")); !errors.Is(err, storage.ErrUnknown) {
+		t.Fatal(err)
+	}
+	s.Close()
+
+	s = v.open(t, dir)
+	r, _, err := s.Get(t.Context(), "a/k", storage.Read{})
+	if err != nil {
+		t.Fatal(err) // this test would show nothing
+	}
+	r.Close()
+	if err := s.Create(t.Context(), "a/k", []byte("x")); !errors.Is(err, storage.ErrExist) {
+		t.Errorf("create again: %v", err)
+	}
+	s.Close()
+
+	v.losePower(t)
+	s = v.open(t, dir)
+	if _, _, err := s.Get(t.Context(), "a/k", storage.Read{}); err != nil {
+		t.Errorf("what was shown is gone: %v", err)
+	}
 }

@@ -21,7 +21,9 @@
 //
 // For the same reason an object is shown, listed or called existing only when
 // it is durable: who meets one between its link and the fsync of its folder
-// waits for that.
+// waits for that. And Open flushes the file system to the disk (syncfs(2))
+// before it lets anybody read, because the process before it may have been
+// killed between the two.
 //
 // DIR must be on one local file system; a network file system that does not
 // pass on flock(2) would let two processes write.
@@ -31,6 +33,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,13 +71,14 @@ const maxDurable = 100_000
 
 // disk is what durability rests on; the tests record it and let it fail.
 type disk struct {
-	open   func(path string) (*os.File, error) // an object, to read it
-	sync   func(*os.File) error
-	link   func(from, to string) error
-	rename func(from, to string) error
+	open    func(path string) (*os.File, error) // an object, to read it
+	sync    func(*os.File) error
+	syncAll func(dir *os.File) error // everything in dir, however deep
+	link    func(from, to string) error
+	rename  func(from, to string) error
 }
 
-var theDisk = disk{open: os.Open, sync: (*os.File).Sync, link: os.Link, rename: os.Rename}
+var theDisk = disk{open: os.Open, sync: (*os.File).Sync, syncAll: syncAll, link: os.Link, rename: os.Rename}
 
 // Open opens the store in dir, which it makes if it is absent, and holds it
 // until Close. A folder can be open for writing once: the error of the second
@@ -103,7 +107,8 @@ func openOn(d disk, dir string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the folders, removes what a crash left in the temporary one.
+// prepare makes the folders, removes what a crash left in the temporary one,
+// and makes durable what it left among the objects.
 func (s *Store) prepare() error {
 	if err := os.RemoveAll(s.temp); err != nil {
 		return err
@@ -111,7 +116,26 @@ func (s *Store) prepare() error {
 	if err := s.makeDurable(s.objects); err != nil {
 		return err
 	}
+	if err := s.syncObjects(); err != nil {
+		return fmt.Errorf("flush it to the disk: %w", err)
+	}
 	return os.Mkdir(s.temp, 0o700)
+}
+
+// syncObjects makes all objects that are there durable.
+func (s *Store) syncObjects() error {
+	f, err := os.Open(s.objects)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(1); err != nil {
+		if err == io.EOF {
+			return nil // none: a file system can take long to flush what others have written
+		}
+		return err
+	}
+	return s.disk.syncAll(f)
 }
 
 // OpenReadOnly opens the store in dir without holding it, beside a process
