@@ -94,7 +94,7 @@ func OpenReadOnly(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		err = readError(ctx, "look for it", "", err)
 	} else if !exists {
-		err = storage.ErrNotExist
+		err = fmt.Errorf("%w: there is no such bucket", storage.ErrUnavailable)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open S3 storage: bucket %q at %s: %w", o.Bucket, o.Endpoint, err)
@@ -279,7 +279,12 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 		before := ""
 		for object := range s.again.ListObjectsIter(ctx, s.bucket, opts) {
 			if object.Err != nil {
-				yield(storage.Info{}, readError(ctx, "list", prefix, object.Err))
+				// Nothing that a list can meet is an absent key.
+				err := ctx.Err()
+				if err == nil {
+					err = fmt.Errorf("%w: list %q: %w", storage.ErrUnavailable, prefix, object.Err)
+				}
+				yield(storage.Info{}, err)
 				return
 			}
 			key := strings.TrimPrefix(object.Key, s.prefix)
