@@ -367,13 +367,15 @@ func TestReadFaults(t *testing.T) {
 	}
 	for name, what := range map[string]fate{
 		"404 of a gateway": notFound, "no bucket": noBucket, "503 of a gateway": refused, "busy": busy,
-		"answer lost": cutAnswer, "cut off": cutMiddle,
+		"answer lost": cutAnswer, "cut off": cutMiddle, "shortened": shortened, "stalls": stall, "no answer": hang,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			faulty := func() *Store {
 				s, p := through(t, o, always(cutAnswer))
 				p.others = func(*http.Request) fate { return what }
+				s.transport.idle = 200 * time.Millisecond
+				s.transport.ResponseHeaderTimeout = 200 * time.Millisecond
 				return s
 			}
 			s := faulty()
@@ -430,8 +432,9 @@ func TestListCutInItsSecondPage(t *testing.T) {
 		})
 	}
 	writers.Wait()
-	for _, what := range []fate{cutAnswer, cutMiddle, notFound} {
+	for _, what := range []fate{cutAnswer, cutMiddle, shortened, stall, notFound} {
 		s, p := through(t, o, always(pass))
+		s.transport.idle = 200 * time.Millisecond
 		p.others = func(r *http.Request) fate {
 			if r.URL.Query().Get("continuation-token") == "" {
 				return pass
@@ -451,6 +454,62 @@ func TestListCutInItsSecondPage(t *testing.T) {
 			t.Fatalf("fate %d: %d keys and the errors %v", what, keys, errs)
 		}
 		checkKind(t, "list", errs[0], storage.ErrUnavailable)
+	}
+}
+
+// TestServerTakesNothing puts to a server that reads no more in the middle of
+// the body.
+func TestServerTakesNothing(t *testing.T) {
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<Error><Code>NoSuchKey</Code></Error>")
+			return
+		}
+		io.CopyN(io.Discard, r.Body, 1000)
+		<-done
+	}))
+	defer server.Close()
+	defer close(done)
+	s, err := connect(Options{Endpoint: server.URL, Bucket: "appstore", AccessKey: "a", SecretKey: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.transport.idle = 200 * time.Millisecond
+	data := make([]byte, storage.MaxCreate)
+	began := time.Now()
+	checkKind(t, "put", s.Put(t.Context(), "k", bytes.NewReader(data), int64(len(data))), storage.ErrUnavailable)
+	checkKind(t, "create", s.Create(t.Context(), "k", data), storage.ErrUnavailable)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestSlowReaderIsNoSilentServer reads with pauses longer than a server may
+// make.
+func TestSlowReaderIsNoSilentServer(t *testing.T) {
+	o := testOptions(t)
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 8<<20)
+	if err := s.Create(t.Context(), "k", data); err != nil {
+		t.Fatal(err)
+	}
+	s.transport.idle = 300 * time.Millisecond
+	r, _, err := s.Get(t.Context(), "k", storage.Read{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * s.transport.idle)
+	if n, err := io.Copy(io.Discard, r); err != nil || n != int64(len(data))-1000 {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }
 
