@@ -457,6 +457,45 @@ func TestListCutInItsSecondPage(t *testing.T) {
 	}
 }
 
+// TestOneRequest counts what a read asks the server for.
+func TestOneRequest(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, data := range map[string]string{"k": "data", "empty": ""} {
+		if err := direct.Create(t.Context(), key, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, p := through(t, o, always(pass))
+	for _, test := range []struct {
+		key  string
+		part storage.Read
+		want int32
+	}{
+		{"k", storage.Read{}, 1},
+		{"k", storage.Read{Offset: 1}, 1},
+		{"k", storage.Read{Length: 2}, 1},
+		{"k", storage.Read{Offset: 9}, 1},
+		{"absent", storage.Read{}, 1},
+		{"absent", storage.Read{Offset: 1}, 1},
+		{"empty", storage.Read{}, 1},
+		{"empty", storage.Read{Length: 2}, 2}, // as the contract says
+	} {
+		p.all.Store(0)
+		r, _, err := s.Get(t.Context(), test.key, test.part)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+			r.Close()
+		}
+		if got := p.all.Load(); got != test.want {
+			t.Errorf("get %s %+v: %d requests, want %d (%v)", test.key, test.part, got, test.want, err)
+		}
+	}
+}
+
 // TestServerTakesNothing puts to a server that reads no more in the middle of
 // the body.
 func TestServerTakesNothing(t *testing.T) {
