@@ -63,7 +63,7 @@ const (
 //	connection lost after the body         ErrUnknown
 //	412 Precondition Failed                ErrExist
 //	one of the codes in refusals           ErrUnavailable, and errBusy
-//	one of the codes in notAKey            ErrInvalid
+//	one of the codes in notAKey            ErrInvalid, and errBusy
 //	408, 409, 425, 429, 499, 5xx else      ErrUnknown, and errBusy
 //	the same, before the body was out      ErrUnavailable, and errBusy
 //	other 4xx (keys, bucket, clock, size)  ErrUnavailable
@@ -82,7 +82,7 @@ func writeError(verb, key string, err error, reached int) error {
 	case status == http.StatusPreconditionFailed && verb == "create":
 		return fmt.Errorf("%w: %s %q", storage.ErrExist, verb, key)
 	case slices.Contains(notAKey, code):
-		return fmt.Errorf("%w: %s %q: one of them is a folder of the other: %w", storage.ErrInvalid, verb, key, err)
+		return fmt.Errorf("%w: %s %q: it is a folder of another key, or the other way round: %w: %w", storage.ErrInvalid, verb, key, errBusy, err)
 	case slices.Contains(refusals, code):
 		return fmt.Errorf("%w: %s %q: %w: %w", kind, verb, key, errBusy, err)
 	case status >= 500 || slices.Contains(unclear, status):
@@ -105,7 +105,8 @@ func writeError(verb, key string, err error, reached int) error {
 var refusals = []string{"SlowDown", "ServiceUnavailable", "TooManyRequests", "ConditionalRequestConflict", "OperationAborted"}
 
 // notAKey are the codes of servers on file systems (versitygw, MinIO) for a
-// key that is a folder of another, or the other way round.
+// key that is a folder of another, or the other way round. They say so also for
+// a moment, when a delete takes away a folder that a write is about to need.
 var notAKey = []string{"ObjectParentIsFile", "ExistingObjectIsDirectory", "XMinioParentIsObject", "XMinioObjectExistsAsDirectory"}
 
 // unclear are the statuses below 500 that are about the moment, and not about
