@@ -8,9 +8,13 @@
 //
 // A key has 1 to 400 bytes and consists of segments joined by "/". A segment
 // has 1 to 255 bytes of [a-z0-9@._~-] and is neither "." nor ".."; 255 is the
-// longest file name of every common file system. No key may be a folder of
-// another one ("a" and "a/b" can't both exist): a file system could not hold
-// both. [CheckKey] tells.
+// longest file name of every common file system. [CheckKey] tells.
+//
+// No key may be a folder of another one ("a" and "a/b" can't both exist): a
+// file system could not hold both. Callers see to it by how they build their
+// keys; no store looks for it, because S3 could not tell in one step. One that
+// can't hold both refuses the second with ErrInvalid and leaves the first as it
+// is (files; s3 on servers that keep files), one that can takes it.
 package storage
 
 import (
@@ -50,7 +54,9 @@ var (
 	// ErrUnavailable: nothing happened; try later.
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrUnknown: the answer to a write is lost; it may have happened, or may
-	// still. Read to find out.
+	// still. Read to find out: what is there then, stays. A store that can't
+	// tell any more whether that is so (a disk that failed) answers
+	// ErrUnavailable from then on, to reads too.
 	ErrUnknown = errors.New("outcome of the write is unknown")
 	// ErrInvalid: the caller's mistake: a bad key, a size that differs from
 	// what the reader gave, an object too large, a range outside the object.
@@ -72,8 +78,8 @@ type Info struct {
 
 // Store keeps objects. All methods may be called from many goroutines.
 type Store interface {
-	// Get opens an object, or a part of it, in one request. The error for an
-	// absent key comes from Get itself, not from the reader. An Offset at or
+	// Get opens an object, or a part of it, in one request (a part of an empty
+	// object may take two). The error for an absent key comes from Get itself, not from the reader. An Offset at or
 	// beyond the end is ErrInvalid (0 never is); a Length beyond it reads up to
 	// the end. The reader may end with an error, never early without one. It
 	// reads one version of the object, also when that is replaced or deleted
@@ -82,24 +88,28 @@ type Store interface {
 
 	// Put writes an object of exactly size bytes, which it reads from where r
 	// stands, replacing what was there.
-	// When it returns nil the object is durable and whole; before that no
-	// reader sees any of it. When r gives more or fewer bytes, or an error, or
+	// When it returns nil the object is durable and whole. Get and List never
+	// show a part of it, nor what is not durable yet: what was seen stays, also
+	// when Put then returns ErrUnknown. When r gives more or fewer bytes, or an error, or
 	// ctx ends, Put returns an error and what was there before stays. It does
 	// not use r after it has returned. At most MaxPut bytes.
 	Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error
 
 	// Create writes an object only if the key is absent: of racing creates
 	// exactly one returns nil, the others ErrExist. It never answers ErrExist
-	// for its own write. Durable like Put. At most MaxCreate bytes.
+	// for its own write, nor for one that is not durable yet. Durable and shown
+	// like Put. At most MaxCreate bytes.
 	Create(ctx context.Context, key string, data []byte) error
 
 	// List gives the objects whose keys begin with prefix and are greater than
-	// after, in byte order of their keys. It stops at the first error. Both may
+	// after, in byte order of their keys. It stops at the first error, which is
+	// never ErrNotExist. Both may
 	// be any string; a prefix that no key can begin with lists nothing.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
-	// Delete removes an object. Deleting what is absent is no error. It may
-	// only be used for keys that are never written again.
+	// Delete removes an object. Deleting what is absent is no error, and after
+	// any other the object may be gone all the same. It may only be used for
+	// keys that are never written again.
 	Delete(ctx context.Context, key string) error
 }
 

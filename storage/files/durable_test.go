@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,31 +11,40 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"appstore/storage"
+	"appstore/storage/storagetest"
 )
 
-// record makes s tell what it asks of the disk, in order, with paths relative
-// to dir and the names of temporary files left out.
-func record(s *Store, dir string) *[]string {
+// record opens the store in dir on a disk that tells what it is asked for, in
+// order, with paths relative to dir and the names of temporary files left out.
+func record(t *testing.T, dir string) (*Store, *[]string) {
+	t.Helper()
 	var calls []string
 	name := func(path string) string {
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return path
 		}
-		if within(s.temp, path) {
+		if within(filepath.Join(dir, "temp"), path) {
 			return "temp"
 		}
 		return rel
 	}
-	real := s.disk
-	s.disk = disk{
+	real := theDisk
+	s, err := openOn(disk{
+		open: real.open,
 		sync: func(f *os.File) error {
 			calls = append(calls, "sync "+name(f.Name()))
 			return real.sync(f)
+		},
+		syncAll: func(f *os.File) error {
+			calls = append(calls, "sync all "+name(f.Name()))
+			return real.syncAll(f)
 		},
 		link: func(from, to string) error {
 			calls = append(calls, "link "+name(from)+" "+name(to))
@@ -44,14 +54,20 @@ func record(s *Store, dir string) *[]string {
 			calls = append(calls, "rename "+name(from)+" "+name(to))
 			return real.rename(from, to)
 		},
+	}, dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return &calls
+	t.Cleanup(func() { s.Close() })
+	return s, &calls
 }
 
 func TestWritesAreDurable(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
-	calls := record(s, dir)
+	s, calls := record(t, dir)
+	if want := []string{"sync ."}; !slices.Equal(*calls, want) {
+		t.Errorf("a new store:\ngot  %q\nwant %q", *calls, want)
+	}
 	for _, test := range []struct {
 		name string
 		do   func() error
@@ -92,15 +108,15 @@ func TestWritesAreDurable(t *testing.T) {
 		}
 	}
 
-	// A folder that is there may have been made a moment before a crash: a
-	// process fsyncs it into its parent before it relies on it.
+	// What is there may have been placed a moment before the last process was
+	// killed: it is made durable before anybody can read it. And a folder may
+	// have been made then: it is fsynced into its parent before it is relied on.
 	s.Close()
-	s = open(t, dir)
-	calls = record(s, dir)
+	s, calls = record(t, dir)
 	if err := s.Create(t.Context(), "a/b/3", nil); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"sync temp", "sync objects", "sync objects/a", "link temp objects/a/b/3", "sync objects/a/b"}
+	want := []string{"sync .", "sync all objects", "sync temp", "sync objects", "sync objects/a", "link temp objects/a/b/3", "sync objects/a/b"}
 	if !slices.Equal(*calls, want) {
 		t.Errorf("after opening again:\ngot  %q\nwant %q", *calls, want)
 	}
@@ -143,12 +159,8 @@ func TestFailedFsync(t *testing.T) {
 			if left, _ := os.ReadDir(s.temp); len(left) > 0 {
 				t.Errorf("left in temp: %v", left)
 			}
-			r, _, err := s.Get(t.Context(), "a/1", storage.Read{})
-			if exists := err == nil; exists != test.exists {
-				t.Errorf("the object exists: %v, want %v", exists, test.exists)
-			}
-			if r != nil {
-				r.Close()
+			if _, err := os.Stat(s.path("a/1")); err == nil != test.exists {
+				t.Errorf("the file of the object: %v; want one: %v", err, test.exists)
 			}
 			err = s.Create(t.Context(), "a/2", []byte("x"))
 			if test.broken != errors.Is(err, storage.ErrUnavailable) || !test.broken && err != nil {
@@ -162,8 +174,98 @@ func TestFailedFsync(t *testing.T) {
 					t.Errorf("%s was fsynced %d times", name, n)
 				}
 			}
-			if err := s.Delete(t.Context(), "a/1"); !errors.Is(err, storage.ErrUnavailable) {
-				t.Errorf("delete: %v", err)
+		})
+	}
+}
+
+// TestBrokenStoreAnswersNothing: also what was seen before the fsync failed is
+// not shown, nor called existing.
+func TestBrokenStoreAnswersNothing(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), "before", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	failOnce(s, 2)
+	if err := s.Create(t.Context(), "k", []byte("x")); !errors.Is(err, storage.ErrUnknown) {
+		t.Fatalf("create: %v, want %v", err, storage.ErrUnknown)
+	}
+	storagetest.RunDown(t, s) // with the same key
+	if _, _, err := s.Get(t.Context(), "before", storage.Read{}); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("get of another object: %v", err)
+	}
+	if _, _, err := s.Get(t.Context(), "absent", storage.Read{}); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("get of an absent object: %v", err)
+	}
+}
+
+// TestNothingIsSeenBeforeItIsDurable stops a write between its placement and
+// the fsync of its folder.
+func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
+	for _, outcome := range []error{nil, syscall.EIO} {
+		t.Run(fmt.Sprint(outcome), func(t *testing.T) {
+			s := open(t, t.TempDir())
+			if err := s.Create(t.Context(), "a/other", nil); err != nil {
+				t.Fatal(err)
+			}
+			placed, release := make(chan struct{}), make(chan struct{})
+			real := s.disk.sync
+			s.disk.sync = func(f *os.File) error {
+				if f.Name() != filepath.Join(s.objects, "a") {
+					return real(f)
+				}
+				close(placed)
+				<-release
+				return outcome
+			}
+			var writer sync.WaitGroup
+			writer.Go(func() {
+				if err := s.Create(t.Context(), "a/k", []byte("x")); errors.Is(err, storage.ErrUnknown) != (outcome != nil) {
+					t.Errorf("create: %v", err)
+				}
+			})
+			<-placed
+			readers := map[string]func(context.Context) error{
+				"get": func(ctx context.Context) error {
+					r, _, err := s.Get(ctx, "a/k", storage.Read{})
+					if err == nil {
+						r.Close()
+					}
+					return err
+				},
+				"list": func(ctx context.Context) error {
+					for _, err := range s.List(ctx, "a/k", "") {
+						return err
+					}
+					return errors.New("nothing is listed")
+				},
+				"create": func(ctx context.Context) error {
+					if err := s.Create(ctx, "a/k", nil); !errors.Is(err, storage.ErrExist) {
+						return err
+					}
+					return nil
+				},
+			}
+			for verb, do := range readers {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				if err := do(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s, before the folder was fsynced: %v", verb, err)
+				}
+				cancel()
+			}
+			if r, _, err := s.Get(t.Context(), "a/other", storage.Read{}); err != nil {
+				t.Errorf("get of another object: %v", err)
+			} else {
+				r.Close()
+			}
+			close(release)
+			for verb, do := range readers {
+				if err := do(t.Context()); outcome == nil && err != nil || outcome != nil && !errors.Is(err, storage.ErrUnavailable) {
+					t.Errorf("%s, after the fsync: %v", verb, err)
+				}
+			}
+			writer.Wait()
+			if n := s.placing.count.Load(); n != 0 || len(s.placing.of) > 0 {
+				t.Errorf("%d writes, %d keys are left as under way", n, len(s.placing.of))
 			}
 		})
 	}

@@ -14,8 +14,16 @@
 //
 // After a failed fsync the kernel may drop the data and call the next fsync a
 // success, so none is repeated on the same file: a temporary file is thrown
-// away, and when it was a folder's, the store takes no more writes until it is
-// opened again.
+// away, and when it was a folder's, the store is broken and answers
+// storage.ErrUnavailable to everything until it is opened again, reads
+// included. They would show what a power loss can still take back, and who
+// reads an own write back after storage.ErrUnknown takes it for done.
+//
+// For the same reason an object is shown, listed or called existing only when
+// it is durable: who meets one between its link and the fsync of its folder
+// waits for that. And Open flushes the file system to the disk (syncfs(2))
+// before it lets anybody read, because the process before it may have been
+// killed between the two.
 //
 // DIR must be on one local file system; a network file system that does not
 // pass on flock(2) would let two processes write.
@@ -31,6 +39,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"appstore/storage"
@@ -50,7 +59,10 @@ type Store struct {
 	// making it and using it.
 	mu      sync.RWMutex
 	durable map[string]bool // folders whose entry in their parent is on the disk
-	broken  error           // set once: why no more writes are taken
+	closed  bool
+
+	failed  atomic.Pointer[error] // set once: why nothing is answered any more
+	placing placing
 }
 
 // maxDurable bounds the memory of Store.durable. Beyond it the store forgets
@@ -59,19 +71,25 @@ const maxDurable = 100_000
 
 // disk is what durability rests on; the tests record it and let it fail.
 type disk struct {
-	sync   func(*os.File) error
-	link   func(from, to string) error
-	rename func(from, to string) error
+	open    func(path string) (*os.File, error) // an object, to read it
+	sync    func(*os.File) error
+	syncAll func(dir *os.File) error // everything in dir, however deep
+	link    func(from, to string) error
+	rename  func(from, to string) error
 }
+
+var theDisk = disk{open: os.Open, sync: (*os.File).Sync, syncAll: syncAll, link: os.Link, rename: os.Rename}
 
 // Open opens the store in dir, which it makes if it is absent, and holds it
 // until Close. A folder can be open for writing once: the error of the second
 // Open wraps [ErrInUse] and says who holds it.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return openOn(theDisk, dir) }
+
+func openOn(d disk, dir string) (*Store, error) {
 	s := &Store{
 		objects: filepath.Join(dir, "objects"),
 		temp:    filepath.Join(dir, "temp"),
-		disk:    disk{sync: (*os.File).Sync, link: os.Link, rename: os.Rename},
+		disk:    d,
 		durable: map[string]bool{},
 	}
 	if err := s.makeDurable(dir); err != nil {
@@ -89,7 +107,8 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the folders and removes what a crash left in the temporary one.
+// prepare makes the folders, removes what a crash left in the temporary one,
+// and makes durable what it left among the objects.
 func (s *Store) prepare() error {
 	if err := os.RemoveAll(s.temp); err != nil {
 		return err
@@ -97,13 +116,32 @@ func (s *Store) prepare() error {
 	if err := s.makeDurable(s.objects); err != nil {
 		return err
 	}
+	if err := s.syncObjects(); err != nil {
+		return fmt.Errorf("flush it to the disk: %w", err)
+	}
 	return os.Mkdir(s.temp, 0o700)
+}
+
+// syncObjects makes all objects that are there durable.
+func (s *Store) syncObjects() error {
+	f, err := os.Open(s.objects)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(1); err != nil {
+		if err == io.EOF {
+			return nil // none: a file system can take long to flush what others have written
+		}
+		return err
+	}
+	return s.disk.syncAll(f)
 }
 
 // OpenReadOnly opens the store in dir without holding it, beside a process
 // that may be writing to it. Put, Create and Delete return ErrInvalid.
 func OpenReadOnly(dir string) (*Store, error) {
-	s := &Store{objects: filepath.Join(dir, "objects")}
+	s := &Store{objects: filepath.Join(dir, "objects"), disk: theDisk}
 	if _, err := os.Stat(s.objects); err != nil {
 		return nil, fmt.Errorf("open data folder for reading: %w", err)
 	}
@@ -115,64 +153,42 @@ func OpenReadOnly(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lock == nil || errors.Is(s.broken, errClosed) {
+	if s.lock == nil || s.closed {
 		return nil
 	}
-	s.broken = errClosed
+	s.closed = true
 	return s.lock.Close()
 }
 
 var errClosed = errors.New("the store is closed")
 
+// breakBy makes the store answer nothing any more, because the fsync of a
+// folder failed with err. It returns the reason from then on.
+func (s *Store) breakBy(err error) error {
+	err = fmt.Errorf("fsync of a folder failed; check the disk, then restart: %w", cause(err))
+	s.failed.CompareAndSwap(nil, &err)
+	return s.broken()
+}
+
+// broken gives the reason why the store answers nothing any more, or nil.
+func (s *Store) broken() error {
+	if err := s.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// down gives the reason why nothing may be written, or nil. The caller holds mu.
+func (s *Store) down() error {
+	if s.closed {
+		return errClosed
+	}
+	return s.broken()
+}
+
 // path gives the file of key, which must be a valid one.
 func (s *Store) path(key string) string {
 	return filepath.Join(s.objects, filepath.FromSlash(key))
-}
-
-// Get implements storage.Store. The reader of a whole object is an *os.File,
-// so that io.Copy to a connection uses sendfile(2); that of a part implements
-// io.Seeker, too, within the part.
-func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadCloser, storage.Info, error) {
-	if err := storage.CheckKey(key); err != nil {
-		return nil, storage.Info{}, err
-	}
-	if o.Offset < 0 || o.Length < 0 {
-		return nil, storage.Info{}, fmt.Errorf("%w: get %q: offset %d, length %d", storage.ErrInvalid, key, o.Offset, o.Length)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, storage.Info{}, err
-	}
-	f, err := os.Open(s.path(key))
-	if err != nil {
-		return nil, storage.Info{}, readError("get", key, err)
-	}
-	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		f.Close()
-		return nil, storage.Info{}, readError("get", key, err)
-	}
-	info := storage.Info{Key: key, Size: stat.Size(), Modified: stat.ModTime()}
-	if o == (storage.Read{}) {
-		return f, info, nil
-	}
-	left := info.Size - o.Offset
-	if left < 0 || left == 0 && o.Offset > 0 {
-		f.Close()
-		return nil, storage.Info{}, fmt.Errorf("%w: get %q: offset %d in %d bytes", storage.ErrInvalid, key, o.Offset, info.Size)
-	}
-	if o.Length > 0 {
-		left = min(left, o.Length)
-	}
-	return part{io.NewSectionReader(f, o.Offset, left), f}, info, nil
-}
-
-// part reads a part of a file.
-type part struct {
-	*io.SectionReader
-	io.Closer
 }
 
 // Delete implements storage.Store. Folders that it leaves empty go away.
@@ -195,8 +211,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 func (s *Store) unlink(path string) (dir string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return "", s.broken
+	if err := s.down(); err != nil {
+		return "", err
 	}
 	// Not os.Remove, which would remove an empty folder of that name.
 	err = syscall.Unlink(path)
@@ -222,16 +238,10 @@ func (s *Store) mayWrite(ctx context.Context, verb, key string) error {
 	if s.temp == "" {
 		return fmt.Errorf("%w: %s %q: the data folder is open for reading only", storage.ErrInvalid, verb, key)
 	}
-	return ctx.Err()
-}
-
-// readError says which error of the contract err is.
-func readError(verb, key string, err error) error {
-	// ENOTDIR: a beginning of the key is an object, so the key isn't there.
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("%w: %s %q", storage.ErrNotExist, verb, key)
+	if err := s.broken(); err != nil {
+		return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, err)
 	}
-	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnavailable, verb, key, cause(err))
+	return ctx.Err()
 }
 
 // cause leaves out the paths of an error of package os: the key says it

@@ -1,10 +1,15 @@
 package files
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"appstore/storage"
@@ -112,9 +117,23 @@ func TestNoKeyIsAFolderOfAnother(t *testing.T) {
 	}
 }
 
-func TestWholeObjectIsAFile(t *testing.T) {
+// counting counts the reads of an object.
+type counting struct {
+	*object
+	reads int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	c.reads++
+	return c.object.Read(p)
+}
+
+// TestWholeObjectGoesOutBySendfile: the connection takes the bytes from the
+// file, and none pass through Read.
+func TestWholeObjectGoesOutBySendfile(t *testing.T) {
 	s := open(t, t.TempDir())
-	if err := s.Create(t.Context(), "a", []byte("x")); err != nil {
+	data := bytes.Repeat([]byte("data"), 100_000)
+	if err := s.Create(t.Context(), "a", data); err != nil {
 		t.Fatal(err)
 	}
 	r, _, err := s.Get(t.Context(), "a", storage.Read{})
@@ -122,8 +141,52 @@ func TestWholeObjectIsAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, ok := r.(*os.File); !ok {
-		t.Errorf("the reader is a %T", r)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := &counting{object: r.(*object)}
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, err := io.Copy(conn, c); err != nil {
+			t.Error(err)
+		}
+		if c.reads > 0 && runtime.GOOS == "linux" {
+			t.Errorf("%d reads", c.reads)
+		}
+	}()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got, err := io.ReadAll(conn); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestReadError lets the disk fail in the middle of an object.
+func TestReadError(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), "a/b", []byte("data")); err != nil {
+		t.Fatal(err)
+	}
+	s.disk.open = func(path string) (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) } // which can't be read
+	for _, o := range []storage.Read{{}, {Offset: 1}, {Length: 2}} {
+		r, _, err := s.Get(t.Context(), "a/b", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.ReadAll(r)
+		if !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, syscall.EBADF) || strings.Contains(err.Error(), s.objects) {
+			t.Errorf("%+v: %v", o, err)
+		}
+		r.Close()
 	}
 }
 

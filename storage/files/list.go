@@ -23,6 +23,10 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 		if !storage.ValidPrefix(prefix) {
 			return // "../" must not lead anywhere
 		}
+		if err := s.broken(); err != nil {
+			yield(storage.Info{}, readError("list", prefix, err))
+			return
+		}
 		dir := prefix[:strings.LastIndexByte(prefix, '/')+1] // "" or "a/b/"
 		l := lister{s: s, ctx: ctx, prefix: prefix, after: after, yield: yield}
 		l.walk(dir)
@@ -67,6 +71,9 @@ func (l *lister) walk(dir string) bool {
 		stat, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // deleted since the folder was read
+		}
+		if err == nil {
+			err = l.s.settled(l.ctx, name)
 		}
 		if err != nil {
 			l.yield(storage.Info{}, readError("list", name, err))

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,9 +37,22 @@ func (s *Store) Create(ctx context.Context, key string, data []byte) error {
 	// link(2) decides; this only saves the loser of a race long over from
 	// writing a file for nothing.
 	if stat, err := os.Lstat(s.path(key)); err == nil && stat.Mode().IsRegular() {
-		return fmt.Errorf("%w: create %q", storage.ErrExist, key)
+		return s.exists(ctx, key)
 	}
-	return s.write(ctx, "create", key, bytes.NewReader(data), int64(len(data)), s.disk.link)
+	err := s.write(ctx, "create", key, bytes.NewReader(data), int64(len(data)), s.disk.link)
+	if errors.Is(err, storage.ErrExist) {
+		return s.exists(ctx, key)
+	}
+	return err
+}
+
+// exists is the answer of a create that has seen the object: that it exists,
+// once it is durable.
+func (s *Store) exists(ctx context.Context, key string) error {
+	if err := s.settled(ctx, key); err != nil {
+		return s.placeError("create", key, err)
+	}
+	return fmt.Errorf("%w: create %q", storage.ErrExist, key)
 }
 
 // write makes a durable temporary file and lets place put it at its path.
@@ -54,6 +68,7 @@ func (s *Store) write(ctx context.Context, verb, key string, r io.Reader, size i
 	}
 	path := s.path(key)
 	dir := filepath.Dir(path)
+	defer s.placing.begin(key)()
 	if err := s.placeIn(ctx, dir, func() error { return place(temp, path) }); err != nil {
 		return s.placeError(verb, key, err)
 	}
@@ -115,9 +130,9 @@ func (s *source) Read(p []byte) (int, error) {
 func (s *Store) placeIn(ctx context.Context, dir string, place func() error) error {
 	for {
 		s.mu.RLock()
-		if s.broken != nil || ctx.Err() != nil {
+		if err := s.down(); err != nil || ctx.Err() != nil {
 			defer s.mu.RUnlock()
-			return errors.Join(s.broken, ctx.Err())
+			return cmp.Or(err, ctx.Err())
 		}
 		if s.durable[dir] {
 			defer s.mu.RUnlock()
@@ -160,8 +175,7 @@ func (s *Store) makeDurable(dir string) error {
 		return err
 	}
 	if err := s.sync(parent); err != nil {
-		s.broken = fmt.Errorf("fsync of a folder failed; check the disk, then restart: %w", cause(err))
-		return s.broken
+		return s.breakBy(err)
 	}
 	if len(s.durable) >= maxDurable {
 		clear(s.durable)
@@ -190,13 +204,7 @@ func (s *Store) syncDir(dir, verb, key string) error {
 		// went with it.
 		return nil
 	}
-	err = fmt.Errorf("fsync of a folder failed; check the disk, then restart: %w", cause(err))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken == nil {
-		s.broken = err
-	}
-	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnknown, verb, key, err)
+	return fmt.Errorf("%w: %s %q: %w", storage.ErrUnknown, verb, key, s.breakBy(err))
 }
 
 // placeError says which error of the contract err is, which kept an object

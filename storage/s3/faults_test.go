@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -26,24 +27,36 @@ import (
 )
 
 // proxy stands between a client and the real server and does to requests what
-// rule says.
+// the rules say.
 type proxy struct {
 	server string       // host:port of the real one
 	puts   atomic.Int32 // PUTs seen
+	all    atomic.Int32 // requests seen
 	// rule is asked for each PUT, by its number from 1.
 	rule func(n int32, key string) fate
+	// others is asked for all else; nil lets it pass.
+	others func(r *http.Request) fate
 }
 
 type fate int
 
 const (
 	pass      fate = iota
-	cutAnswer      // the server writes; its answer is lost
+	cutAnswer      // the server acts; its answer is lost
 	cutBody        // the server gets a part of the request
 	twice          // the request is passed on twice, as gateways do; the second answer counts
-	conflict       // 409, nothing passed on
-	busy           // 503, nothing passed on
+	conflict       // 409 in S3's words, nothing passed on
+	busy           // 503 in S3's words, nothing passed on
+	falseBusy      // 503 in S3's words, and yet passed on
+	refused        // 503 of a gateway, nothing passed on
+	limited        // 429 of a gateway, nothing passed on
+	brokenOff      // 503 of a gateway, which has passed it on and lost the connection
 	hang           // passed on; no answer comes
+	notFound       // 404 of a gateway, nothing passed on
+	noBucket       // 404 in S3's words, about the bucket
+	cutMiddle      // the answer is cut off in its middle
+	shortened      // the answer ends in its middle, and well
+	stall          // the answer stops in its middle
 )
 
 func startProxy(t *testing.T, o Options, rule func(n int32, key string) fate) (Options, *proxy) {
@@ -55,23 +68,43 @@ func startProxy(t *testing.T, o Options, rule func(n int32, key string) fate) (O
 	return o, p
 }
 
+// gateway503 is what Envoy says, before it has passed on a request and after.
+const gateway503 = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.all.Add(1)
 	what := pass
 	if r.Method == http.MethodPut {
 		what = p.rule(p.puts.Add(1), r.URL.Path)
+	} else if p.others != nil {
+		what = p.others(r)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
+	answer := func(status int, text string) {
+		w.WriteHeader(status)
+		fmt.Fprint(w, text)
+	}
 	switch what {
 	case conflict:
-		w.WriteHeader(http.StatusConflict)
-		fmt.Fprint(w, "<Error><Code>ConditionalRequestConflict</Code></Error>")
+		answer(http.StatusConflict, "<Error><Code>ConditionalRequestConflict</Code></Error>")
 		return
 	case busy:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, "<Error><Code>SlowDown</Code></Error>")
+		answer(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>")
+		return
+	case refused:
+		answer(http.StatusServiceUnavailable, gateway503)
+		return
+	case limited:
+		answer(http.StatusTooManyRequests, "local_rate_limited")
+		return
+	case notFound:
+		answer(http.StatusNotFound, "default backend - 404")
+		return
+	case noBucket:
+		answer(http.StatusNotFound, "<Error><Code>NoSuchBucket</Code></Error>")
 		return
 	case cutBody:
 		p.forward(r, body[:len(body)/2])
@@ -79,21 +112,42 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case twice:
 		p.forward(r, body)
 	}
-	answer, text, err := p.forward(r, body)
+	real, text, err := p.forward(r, body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	switch what {
 	case cutAnswer:
 		panic(http.ErrAbortHandler)
+	case falseBusy:
+		answer(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>")
+		return
+	case brokenOff:
+		answer(http.StatusServiceUnavailable, gateway503)
+		return
 	case hang:
 		<-r.Context().Done()
 		return
 	}
-	for name, values := range answer.Header {
+	for name, values := range real.Header {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(answer.StatusCode)
+	if what == shortened {
+		w.Header().Del("Content-Length")
+	}
+	w.WriteHeader(real.StatusCode)
+	switch what {
+	case cutMiddle, shortened, stall:
+		w.Write(text[:len(text)/2])
+		w.(http.Flusher).Flush()
+		if what == cutMiddle {
+			panic(http.ErrAbortHandler)
+		}
+		if what == stall {
+			<-r.Context().Done()
+		}
+		return
+	}
 	w.Write(text)
 }
 
@@ -177,6 +231,20 @@ func TestFaults(t *testing.T) {
 		{"conflicts for ever", always(conflict), false, storage.ErrUnavailable, storage.ErrUnavailable, false},
 		{"busy", inTurn(busy), false, nil, nil, true},
 		{"busy for ever", always(busy), false, storage.ErrUnavailable, storage.ErrUnavailable, false},
+		{"busy for ever, object exists", always(busy), true, storage.ErrExist, storage.ErrUnavailable, false},
+		{"busy for ever, says a server that has written", always(falseBusy), false, nil, storage.ErrUnavailable, true},
+		{"broken off behind a gateway", inTurn(brokenOff), false, nil, nil, true},
+		{"broken off behind a gateway for ever", always(brokenOff), false, nil, storage.ErrUnknown, true},
+		{"broken off behind a gateway, object exists", always(brokenOff), true, storage.ErrExist, storage.ErrUnknown, false},
+		{"broken off behind a gateway, then busy", func(n int32, _ string) fate {
+			if n == 1 {
+				return brokenOff
+			}
+			return busy
+		}, false, nil, storage.ErrUnknown, true},
+		{"refused by a gateway", inTurn(refused, limited, refused), false, nil, nil, true},
+		{"refused by a gateway for ever", always(refused), false, storage.ErrUnknown, storage.ErrUnknown, false},
+		{"limited by a gateway for ever", always(limited), false, storage.ErrUnknown, storage.ErrUnknown, false},
 		{"request lost, then busy", func(n int32, _ string) fate {
 			if n == 1 {
 				return cutBody
@@ -251,6 +319,236 @@ func TestRaceWithLostAnswers(t *testing.T) {
 		if _, _, err := direct.Get(t.Context(), key, storage.Read{}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestLostAnswers: what gets lost is the connection.
+func TestLostAnswers(t *testing.T) {
+	o := testOptions(t)
+	if _, err := Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	var prefixes atomic.Int32
+	storagetest.RunLostAnswers(t, func(t *testing.T) storagetest.LostAnswers {
+		o := o
+		o.Prefix = fmt.Sprintf("lost-%d/", prefixes.Add(1))
+		direct, err := connect(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lose atomic.Int64
+		s, _ := through(t, o, func(int32, string) fate {
+			if lose.Add(-1) >= 0 {
+				return cutAnswer
+			}
+			return pass
+		})
+		return storagetest.LostAnswers{
+			Store: s,
+			Lose:  func(writes int) { lose.Store(int64(writes)) },
+			After: func() storage.Store { return direct },
+		}
+	})
+}
+
+// TestReadFaults does to reads, lists, deletes and the look after a create
+// what happens on the way.
+func TestReadFaults(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Repeat([]byte("data"), 5000)
+	for _, key := range []string{"k/1", "k/2", "k/3"} {
+		if err := direct.Create(t.Context(), key, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, what := range map[string]fate{
+		"404 of a gateway": notFound, "no bucket": noBucket, "503 of a gateway": refused, "busy": busy,
+		"answer lost": cutAnswer, "cut off": cutMiddle, "shortened": shortened, "stalls": stall, "no answer": hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			faulty := func() *Store {
+				s, p := through(t, o, always(cutAnswer))
+				p.others = func(*http.Request) fate { return what }
+				s.transport.idle = 200 * time.Millisecond
+				s.transport.ResponseHeaderTimeout = 200 * time.Millisecond
+				return s
+			}
+			s := faulty()
+			for _, part := range []storage.Read{{}, {Offset: 1}, {Offset: 1, Length: 9000}} {
+				r, _, err := s.Get(t.Context(), "k/1", part)
+				if err == nil {
+					var got []byte
+					got, err = io.ReadAll(r)
+					r.Close()
+					if !bytes.HasPrefix(data[part.Offset:], got) {
+						t.Errorf("get %+v: other bytes", part)
+					}
+				}
+				checkKind(t, fmt.Sprintf("get %+v", part), err, storage.ErrUnavailable)
+			}
+			var errs []error
+			for _, err := range s.List(t.Context(), "k/", "") {
+				if err != nil || len(errs) > 0 {
+					errs = append(errs, err)
+				}
+			}
+			if len(errs) != 1 {
+				t.Fatalf("list: the errors %v", errs)
+			}
+			checkKind(t, "list", errs[0], storage.ErrUnavailable)
+
+			// Its answer is lost, and then it can't look.
+			if what != cutMiddle && what != stall && what != shortened { // one byte is all it looks at
+				checkKind(t, "create", s.Create(t.Context(), "new/"+strings.ToLower(rand.Text()), data), storage.ErrUnknown)
+			}
+			if what == notFound || what == noBucket || what == refused {
+				checkKind(t, "delete", s.Delete(t.Context(), "k/3"), storage.ErrUnavailable)
+			}
+		})
+	}
+}
+
+// TestListCutInItsSecondPage: what came before is given, and then the error.
+func TestListCutInItsSecondPage(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1010
+	var writers sync.WaitGroup
+	for w := range 8 {
+		writers.Go(func() {
+			for i := w; i < n; i += 8 {
+				if err := direct.Create(t.Context(), fmt.Sprintf("k/%04d", i), nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	for _, what := range []fate{cutAnswer, cutMiddle, shortened, stall, notFound} {
+		s, p := through(t, o, always(pass))
+		s.transport.idle = 200 * time.Millisecond
+		p.others = func(r *http.Request) fate {
+			if r.URL.Query().Get("continuation-token") == "" {
+				return pass
+			}
+			return what
+		}
+		var keys int
+		var errs []error
+		for _, err := range s.List(t.Context(), "k/", "") {
+			if err == nil && len(errs) == 0 {
+				keys++
+			} else {
+				errs = append(errs, err)
+			}
+		}
+		if keys != 1000 || len(errs) != 1 {
+			t.Fatalf("fate %d: %d keys and the errors %v", what, keys, errs)
+		}
+		checkKind(t, "list", errs[0], storage.ErrUnavailable)
+	}
+}
+
+// TestOneRequest counts what a read asks the server for.
+func TestOneRequest(t *testing.T) {
+	o := testOptions(t)
+	direct, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, data := range map[string]string{"k": "data", "empty": ""} {
+		if err := direct.Create(t.Context(), key, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, p := through(t, o, always(pass))
+	for _, test := range []struct {
+		key  string
+		part storage.Read
+		want int32
+	}{
+		{"k", storage.Read{}, 1},
+		{"k", storage.Read{Offset: 1}, 1},
+		{"k", storage.Read{Length: 2}, 1},
+		{"k", storage.Read{Offset: 9}, 1},
+		{"absent", storage.Read{}, 1},
+		{"absent", storage.Read{Offset: 1}, 1},
+		{"empty", storage.Read{}, 1},
+		{"empty", storage.Read{Length: 2}, 2}, // as the contract says
+	} {
+		p.all.Store(0)
+		r, _, err := s.Get(t.Context(), test.key, test.part)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+			r.Close()
+		}
+		if got := p.all.Load(); got != test.want {
+			t.Errorf("get %s %+v: %d requests, want %d (%v)", test.key, test.part, got, test.want, err)
+		}
+	}
+}
+
+// TestServerTakesNothing puts to a server that reads no more in the middle of
+// the body.
+func TestServerTakesNothing(t *testing.T) {
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<Error><Code>NoSuchKey</Code></Error>")
+			return
+		}
+		io.CopyN(io.Discard, r.Body, 1000)
+		<-done
+	}))
+	defer server.Close()
+	defer close(done)
+	s, err := connect(Options{Endpoint: server.URL, Bucket: "appstore", AccessKey: "a", SecretKey: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.transport.idle = 200 * time.Millisecond
+	data := make([]byte, storage.MaxCreate)
+	began := time.Now()
+	checkKind(t, "put", s.Put(t.Context(), "k", bytes.NewReader(data), int64(len(data))), storage.ErrUnavailable)
+	checkKind(t, "create", s.Create(t.Context(), "k", data), storage.ErrUnavailable)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestSlowReaderIsNoSilentServer reads with pauses longer than a server may
+// make.
+func TestSlowReaderIsNoSilentServer(t *testing.T) {
+	o := testOptions(t)
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, 8<<20)
+	if err := s.Create(t.Context(), "k", data); err != nil {
+		t.Fatal(err)
+	}
+	s.transport.idle = 300 * time.Millisecond
+	r, _, err := s.Get(t.Context(), "k", storage.Read{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * s.transport.idle)
+	if n, err := io.Copy(io.Discard, r); err != nil || n != int64(len(data))-1000 {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }
 

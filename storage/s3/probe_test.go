@@ -48,13 +48,14 @@ func (s *badServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.mu.Unlock()
 		delete(s.objects, key)
 		w.WriteHeader(http.StatusNoContent)
-	case r.Method == http.MethodHead && s.has(key):
+	case r.Method == http.MethodGet && s.has(key):
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		w.Header().Set(writerHeader, s.objects[key].Get(writerHeader))
 		w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
 	default:
 		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, "<Error><Code>NoSuchKey</Code></Error>")
 	}
 }
 

@@ -16,16 +16,12 @@ package s3
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -38,14 +34,9 @@ import (
 
 var _ storage.Store = (*Store)(nil)
 
-// Times after which a server counts as down.
-const (
-	connectTimeout = 3 * time.Second
-	answerTimeout  = 30 * time.Second // from the end of a request to the head of its answer
-	// afterCancel is how long a write whose body has been sent is given to be
-	// answered after its context has ended: a certain outcome is worth it.
-	afterCancel = 5 * time.Second
-)
+// afterCancel is how long a write whose body has been sent is given to be
+// answered after its context has ended: a certain outcome is worth it.
+const afterCancel = 5 * time.Second
 
 // Options say where the objects are.
 type Options struct {
@@ -64,6 +55,8 @@ type Store struct {
 	again  *minio.Core // repeats a request that failed: all else
 	bucket string
 	prefix string
+
+	transport *transport // of both
 }
 
 // Open connects to the server, makes the bucket if it is absent, and makes
@@ -94,7 +87,7 @@ func OpenReadOnly(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		err = readError(ctx, "look for it", "", err)
 	} else if !exists {
-		err = storage.ErrNotExist
+		err = fmt.Errorf("%w: there is no such bucket", storage.ErrUnavailable)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open S3 storage: bucket %q at %s: %w", o.Bucket, o.Endpoint, err)
@@ -141,43 +134,10 @@ func connect(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", storage.ErrInvalid, err)
 	}
-	return &Store{once: once, again: again, bucket: o.Bucket, prefix: o.Prefix}, nil
+	return &Store{once: once, again: again, bucket: o.Bucket, prefix: o.Prefix, transport: transport}, nil
 }
 
 const defaultRegion = "us-east-1"
-
-func newTransport(ca string) (*http.Transport, error) {
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   connectTimeout,
-		ResponseHeaderTimeout: answerTimeout,
-		ExpectContinueTimeout: time.Second,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   64,
-		// Servers close idle connections after a minute or so; a write must
-		// not meet that moment, because it isn't repeated.
-		IdleConnTimeout:    20 * time.Second,
-		DisableCompression: true, // objects come as they are
-		TLSClientConfig:    &tls.Config{MinVersion: tls.VersionTLS12},
-	}
-	if ca == "" {
-		return transport, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("%w: CA: %w", storage.ErrInvalid, err)
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%w: CA: %s has no PEM certificate", storage.ErrInvalid, ca)
-	}
-	transport.TLSClientConfig.RootCAs = roots
-	return transport, nil
-}
 
 func (s *Store) makeBucket(ctx context.Context, region string) error {
 	exists, err := s.again.BucketExists(ctx, s.bucket)
@@ -230,6 +190,7 @@ func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadClo
 		return nil, storage.Info{}, readError(ctx, "get", key, err)
 	}
 	info := storage.Info{Key: key, Size: object.Size, Modified: object.LastModified}
+	left := info.Size
 	if part {
 		// Content-Range: bytes 0-9/1000
 		_, total, _ := strings.Cut(header.Get("Content-Range"), "/")
@@ -238,23 +199,39 @@ func (s *Store) Get(ctx context.Context, key string, o storage.Read) (io.ReadClo
 			body.Close()
 			return nil, storage.Info{}, fmt.Errorf("%w: get %q: the server does not answer ranges", storage.ErrUnavailable, key)
 		}
+		left = info.Size - o.Offset
+		if o.Length > 0 {
+			left = min(left, o.Length)
+		}
 	}
-	return &reader{ctx: ctx, key: key, body: body}, info, nil
+	if left < 0 {
+		body.Close()
+		return nil, storage.Info{}, fmt.Errorf("%w: get %q: the server does not say how many bytes it has", storage.ErrUnavailable, key)
+	}
+	return &reader{ctx: ctx, key: key, body: body, left: left}, info, nil
 }
 
-// reader gives the errors of a broken connection those of the contract.
+// reader gives the errors of a broken connection those of the contract, and
+// an end that comes too early such an error.
 type reader struct {
 	ctx  context.Context
 	key  string
 	body io.ReadCloser
+	left int64 // bytes to come
 }
 
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
-	if err != nil && err != io.EOF {
-		err = readError(r.ctx, "read", r.key, err)
+	r.left -= int64(n)
+	switch {
+	case err == nil:
+		return n, nil
+	case err != io.EOF:
+		return n, readError(r.ctx, "read", r.key, err)
+	case r.left != 0:
+		return n, readError(r.ctx, "read", r.key, fmt.Errorf("the answer ended %d bytes from where it should: %w", r.left, io.ErrUnexpectedEOF))
 	}
-	return n, err
+	return n, io.EOF
 }
 
 func (r *reader) Close() error { return r.body.Close() }
@@ -279,7 +256,12 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 		before := ""
 		for object := range s.again.ListObjectsIter(ctx, s.bucket, opts) {
 			if object.Err != nil {
-				yield(storage.Info{}, readError(ctx, "list", prefix, object.Err))
+				// Nothing that a list can meet is an absent key.
+				err := ctx.Err()
+				if err == nil {
+					err = fmt.Errorf("%w: list %q: %w", storage.ErrUnavailable, prefix, object.Err)
+				}
+				yield(storage.Info{}, err)
 				return
 			}
 			key := strings.TrimPrefix(object.Key, s.prefix)

@@ -18,7 +18,7 @@ import (
 
 // testOptions points at a new bucket of the server the tests are given, which
 // goes away afterwards.
-func testOptions(t *testing.T) Options {
+func testOptions(t testing.TB) Options {
 	t.Helper()
 	o := Options{
 		Endpoint:  os.Getenv("APPSTORE_TEST_S3_ENDPOINT"),

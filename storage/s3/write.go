@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -35,12 +36,13 @@ func (s *Store) Put(ctx context.Context, key string, r io.ReadSeeker, size int64
 	lost := false
 	for attempt := 1; ; attempt++ {
 		err := s.send(ctx, "put", key, &body{r: r, start: start, size: size}, minio.PutObjectOptions{})
-		again := errors.Is(err, errBusy) || errors.Is(err, errHungUp)
-		if errors.Is(err, storage.ErrUnknown) && !isTimeout(err) && !lost {
+		again := errors.Is(err, errBusy) || errors.Is(err, errHungUp) && !isTimeout(err)
+		if errors.Is(err, storage.ErrUnknown) {
 			// Once: the server may have closed a connection that was idle,
 			// and the same bytes twice do no harm.
-			again, lost = true, true
-		} else if lost && err != nil && !errors.Is(err, storage.ErrUnknown) {
+			again = again || !isTimeout(err) && !lost
+			lost = true
+		} else if lost && err != nil {
 			err = fmt.Errorf("%w: put %q: an answer was lost; then: %v", storage.ErrUnknown, key, err)
 		}
 		if !again || attempt == attempts || pause(ctx, attempt) != nil {
@@ -66,7 +68,9 @@ func (s *Store) Create(ctx context.Context, key string, data []byte) error {
 	for attempt := 1; ; attempt++ {
 		err := s.createOnce(ctx, key, bytes.NewReader(data), int64(len(data)), writer)
 		again := errors.Is(err, errBusy)
-		if unsettled(err) {
+		// Before it gives up on a server that refuses it looks, too: a gateway
+		// that sends a request twice passes on the second answer only.
+		if unsettled(err) || again && attempt == attempts {
 			if errors.Is(err, storage.ErrUnknown) {
 				lost = err
 			}
@@ -103,12 +107,9 @@ var errAbsent = errors.New("and yet it is not there")
 // object exists, or none. Also a 412 can be about our own write, because a
 // gateway on the way may have sent it twice.
 func (s *Store) settle(ctx context.Context, key, writer string, err error) error {
-	object, lookErr := s.again.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
-	if lookErr != nil {
-		lookErr = readError(ctx, "look at", key, lookErr)
-	}
+	there, lookErr := s.writerOf(ctx, key)
 	switch {
-	case lookErr == nil && object.Metadata.Get(writerHeader) == writer:
+	case lookErr == nil && there == writer:
 		return nil
 	case lookErr == nil:
 		return fmt.Errorf("%w: create %q", storage.ErrExist, key)
@@ -116,8 +117,30 @@ func (s *Store) settle(ctx context.Context, key, writer string, err error) error
 		return fmt.Errorf("%w: create %q: the server says that it exists, %w", storage.ErrUnavailable, key, errAbsent)
 	case errors.Is(lookErr, storage.ErrNotExist):
 		return fmt.Errorf("%w, %w", err, errAbsent)
+	case !unsettled(err):
+		return err // a refusal in S3's own words is believed
 	}
 	return fmt.Errorf("%w: create %q: %v; then: %v", storage.ErrUnknown, key, err, lookErr)
+}
+
+// writerOf gives the id of the Create that wrote an object, "" if it was a
+// Put. It asks for the first byte: the answer to a HEAD has no body, and a 404
+// without one may be that of a gateway.
+func (s *Store) writerOf(ctx context.Context, key string) (string, error) {
+	var first minio.GetObjectOptions
+	first.Set("Range", "bytes=0-0")
+	body, object, _, err := s.again.GetObject(ctx, s.bucket, s.prefix+key, first)
+	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable { // it is empty
+		body, object, _, err = s.again.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{})
+	}
+	if err != nil {
+		return "", readError(ctx, "look at", key, err)
+	}
+	// To the end, so that the connection can be used again; a server that
+	// ignores ranges has more.
+	_, _ = io.CopyN(io.Discard, body, 2)
+	body.Close()
+	return object.Metadata.Get(writerHeader), nil
 }
 
 // createOnce sends one conditional PUT. Its ErrExist is the server's 412.

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) (a, b storage.Store)) {
 		{"CreateKeepsWhatIsThere", testCreateExists},
 		{"CreateRace", testCreateRace},
 		{"CreateBound", testCreateBound},
+		{"KeyAndFolder", testKeyAndFolder},
 		{"Delete", testDelete},
 		{"Cancelled", testCancelled},
 		{"ListOrder", testListOrder},

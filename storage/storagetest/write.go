@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 
@@ -249,6 +250,38 @@ func testCreateBound(t *testing.T, a, b storage.Store) {
 	wantErr(t, "again", b.Create(t.Context(), "largest", largest), storage.ErrExist)
 	wantErr(t, "one byte more", a.Create(t.Context(), "larger", make([]byte, storage.MaxCreate+1)), storage.ErrInvalid)
 	wantKeys(t, a, "", "", "largest")
+}
+
+// testKeyAndFolder writes keys that are folders of others, which a store may
+// refuse, but not answer by harming what is there.
+func testKeyAndFolder(t *testing.T, a, b storage.Store) {
+	data := noise(100)
+	create(t, a, "a/b", data)
+	want := []string{"a/b"}
+	for _, key := range []string{"a", "a/b/c"} {
+		for verb, err := range map[string]error{
+			"create": a.Create(t.Context(), key, data),
+			"put":    a.Put(t.Context(), key, bytes.NewReader(data), int64(len(data))),
+		} {
+			switch {
+			case err != nil:
+				wantErr(t, verb+" "+key, err, storage.ErrInvalid)
+			case !slices.Contains(want, key):
+				want = append(want, key)
+			}
+		}
+	}
+	slices.Sort(want)
+	wantKeys(t, b, "", "", want...)
+	for _, key := range want {
+		wantObject(t, b, key, data)
+	}
+	for _, key := range []string{"a", "a/b/c"} {
+		if !slices.Contains(want, key) {
+			_, _, err := b.Get(t.Context(), key, storage.Read{})
+			wantErr(t, "get "+key, err, storage.ErrNotExist)
+		}
+	}
 }
 
 func testDelete(t *testing.T, a, b storage.Store) {
