@@ -278,6 +278,7 @@ func honestArchives() []archive {
 	return []archive{
 		{"wheel", wheelFile, honest().bytes()},
 		{"wheel with a build tag", "kube-1.0.0-2x-py3-none-any.whl", honest().bytes()},
+		{"pure wheel renamed for one platform", "kube-1.0.0-py3-none-manylinux1_x86_64.whl", honest().bytes()},
 		{"wheel with folders", wheelFile, honest(file{"kube/sub/", ""}, file{"kube/sub/a.py", ""}).bytes()},
 		{"streamed wheel", wheelFile, streamed.bytes()},
 		{"wheel with room for zip64", wheelFile, room.bytes()},

@@ -253,14 +253,25 @@ func (w wheelName) agrees(data []byte, path string) error {
 		tags = append(tags, expand(parts)...)
 	}
 	for _, t := range w.tags {
-		if !slices.Contains(tags, t) {
+		if !slices.ContainsFunc(tags, func(said string) bool { return covers(said, t) }) {
 			return refuse("wheel-tag-missing", again, "the file name says the tag %s, which %s does not have", t, path)
 		}
 	}
 	for _, t := range tags {
-		if !slices.Contains(w.tags, t) {
+		if !slices.ContainsFunc(w.tags, func(named string) bool { return covers(t, named) }) {
 			return refuse("wheel-tag-extra", again, "%s has the tag %.80s, which the file name does not say", path, t)
 		}
 	}
 	return nil
+}
+
+// covers tells whether a tag that WHEEL says is the file name's, or the same for any
+// platform: projects that put programs into pure wheels rename those for each
+// platform (playwright does). Installers go by the name alone.
+func covers(said, named string) bool {
+	if said == named {
+		return true
+	}
+	all, ok := strings.CutSuffix(said, "-any")
+	return ok && strings.HasPrefix(named, all+"-")
 }
