@@ -124,7 +124,7 @@ func translate(err error) *registry.Error {
 	case errors.Is(err, search.ErrQuery):
 		return fail(codeBadParameter, "", "%v", err)
 	case errors.Is(err, search.ErrUnavailable):
-		e := fail(codeSearchUnavailable, "plugins can still be fetched by name; search again later", "the search engine can't be reached")
+		e := fail(codeSearchUnavailable, "plugins can still be fetched by name; search again later", "the search engine does not answer, or refuses to")
 		e.Err = err
 		return e
 	case errors.Is(err, context.Canceled):
