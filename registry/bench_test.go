@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -77,6 +78,37 @@ func BenchmarkResolve(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkUploadFile: what npm publish and twine upload do, each a plugin of one
+// package that carries its descriptor.
+func BenchmarkUploadFile(b *testing.B) {
+	for _, clients := range []int{1, 8} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			r := benchReplica(b)
+			var next atomic.Int64
+			var g sync.WaitGroup
+			files := make([]upFile, b.N)
+			for i := range files {
+				name := fmt.Sprintf("plugin-%d", i)
+				files[i] = npmOf(b, name+"-1.0.0.tgz", `{"name":"`+name+`","version":"1.0.0"}`, "name: "+name+"\nversion: 1.0.0\nfront_end: "+name+"\nfrontend_component: Form\n")
+			}
+			b.ResetTimer()
+			for range clients {
+				g.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						f := files[i-1]
+						if got, err := r.UploadFile(b.Context(), f.name, bytes.NewReader(f.content), "bench"); err != nil || got.Published == nil {
+							b.Errorf("%+v, %v", got, err)
+							return
+						}
+					}
+				})
+			}
+			g.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "publishes/s")
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"appstore/registry/artifact"
 	"appstore/search"
 	"appstore/search/bleve"
 	"appstore/storage"
@@ -160,16 +161,19 @@ func npm(t *testing.T, name, version, salt string) upFile {
 	return npmOf(t, strings.TrimPrefix(strings.ReplaceAll(name, "/", "-"), "@")+"-"+version+".tgz", text)
 }
 
-// npmOf is a tarball with that package.json alone.
-func npmOf(t *testing.T, file, text string) upFile {
+// npmOf is a tarball with that package.json, and the descriptor if there is one.
+func npmOf(t testing.TB, file, text string, descriptor ...string) upFile {
 	t.Helper()
 	var b bytes.Buffer
 	g := gzip.NewWriter(&b)
 	w := tar.NewWriter(g)
-	if err := w.WriteHeader(&tar.Header{Name: "package/package.json", Mode: 0o644, Size: int64(len(text))}); err != nil {
-		t.Fatal(err)
+	for i, content := range append([]string{text}, descriptor...) {
+		name := []string{"package.json", artifact.DescriptorName}[i]
+		if err := w.WriteHeader(&tar.Header{Name: "package/" + name, Mode: 0o644, Size: int64(len(content))}); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(w, content)
 	}
-	io.WriteString(w, text)
 	if err := errors.Join(w.Close(), g.Close()); err != nil {
 		t.Fatal(err)
 	}

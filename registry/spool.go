@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -13,9 +14,9 @@ import (
 	"sync/atomic"
 )
 
-// spool holds uploads on the local disk while they are received, looked into
-// and stored. Bounded in bytes over all uploads; nothing in it outlives its
-// upload, and what a crash left is removed at the start.
+// spool holds uploads on the local disk, small ones in memory, while they are
+// received, looked into and stored. Bounded in bytes over all uploads; nothing in it
+// outlives its upload, and what a crash left is removed at the start.
 type spool struct {
 	dir   string
 	limit int64
@@ -32,47 +33,61 @@ func openSpool(dir string, limit int64) (*spool, error) {
 // spooled is one received file with its digests, all taken in the one pass
 // that wrote it.
 type spooled struct {
-	*os.File
+	seekable
 	size                 int64
 	sha256, sha512, sha1 string
 	release              func()
 }
 
+// seekable is read from any place, or from its beginning.
+type seekable interface {
+	io.ReadSeeker
+	io.ReaderAt
+}
+
+// inMemory is the size up to which a file stays in memory, in bytes: making and
+// removing one on the disk costs more than all else that is done with it.
+const inMemory = 64 << 10
+
 // receive reads r up to most bytes.
 func (s *spool) receive(ctx context.Context, name string, r io.Reader, most int64) (_ *spooled, err error) {
-	f, err := os.CreateTemp(s.dir, "upload-*")
-	if err != nil {
-		return nil, err
-	}
-	// Unnamed from now on: the disk space goes with the descriptor, also in a crash.
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	var reserved int64
-	release := func() {
-		f.Close()
-		s.used.Add(-reserved)
+	got := &spooled{}
+	var f *os.File // nil while all is in memory
+	got.release = func() {
+		if f != nil {
+			f.Close()
+		}
+		s.used.Add(-got.size)
 	}
 	defer func() {
 		if err != nil {
-			release()
+			got.release()
 		}
 	}()
 	h256, h512, h1 := sha256.New(), sha512.New(), sha1.New()
-	all := io.MultiWriter(f, h256, h512, h1)
-	buf := make([]byte, 256<<10)
-	var size int64
+	digests := io.MultiWriter(h256, h512, h1)
+	buf, held := make([]byte, inMemory), 0 // held of it are not on the disk
 	for {
-		n, rerr := r.Read(buf)
-		if size += int64(n); size > most {
-			return nil, fail(TooLarge, "make it smaller, or mark its package external", "%s is larger than %d bytes", name, most)
-		}
-		if reserved += int64(n); s.used.Add(int64(n)) > s.limit {
+		n, rerr := r.Read(buf[held:])
+		_, _ = digests.Write(buf[held : held+n]) // a hash takes all
+		held += n
+		got.size += int64(n)
+		if s.used.Add(int64(n)) > s.limit {
 			return nil, fail(SpoolFull, "try again in a minute", "too many bytes are being uploaded at once")
 		}
-		if _, err := all.Write(buf[:n]); err != nil {
-			return nil, &Error{Code: SpoolFull, Detail: "the upload could not be written to the local disk", Fix: "try again later; if it stays, tell the operator", Err: err}
+		if got.size > most {
+			return nil, fail(TooLarge, "make it smaller, or mark its package external", "%s is larger than %d bytes", name, most)
+		}
+		if f == nil && held == len(buf) {
+			if f, err = s.unnamed(); err != nil {
+				return nil, onDisk(err)
+			}
+		}
+		if f != nil && held > 0 {
+			if _, err := f.Write(buf[:held]); err != nil {
+				return nil, onDisk(err)
+			}
+			held = 0
 		}
 		if errors.Is(rerr, io.EOF) {
 			break
@@ -84,13 +99,33 @@ func (s *spool) receive(ctx context.Context, name string, r io.Reader, most int6
 			return nil, rerr
 		}
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if f == nil {
+		got.seekable = bytes.NewReader(bytes.Clone(buf[:held]))
+	} else {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, onDisk(err)
+		}
+		got.seekable = f
+	}
+	got.sha256, got.sha512, got.sha1 = sum(h256), sum(h512), sum(h1)
+	return got, nil
+}
+
+// unnamed makes a file that goes with its descriptor, also in a crash.
+func (s *spool) unnamed() (*os.File, error) {
+	f, err := os.CreateTemp(s.dir, "upload-*")
+	if err != nil {
 		return nil, err
 	}
-	return &spooled{
-		File: f, size: size, release: release,
-		sha256: sum(h256), sha512: sum(h512), sha1: sum(h1),
-	}, nil
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func onDisk(err error) error {
+	return &Error{Code: SpoolFull, Detail: "the upload could not be written to the local disk", Fix: "try again later; if it stays, tell the operator", Err: err}
 }
 
 func sum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
