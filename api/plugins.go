@@ -106,19 +106,27 @@ func (s *server) found(c echo.Context) (r *registry.Release, exact bool, err err
 	if err != nil {
 		return nil, false, err
 	}
+	if r, err = s.resolved(c.Request().Context(), name, ref); err != nil {
+		return nil, false, err
+	}
+	return r, ref == r.Descriptor.Version, nil
+}
+
+// resolved is Registry.Resolve with what it gave a moment ago.
+func (s *server) resolved(ctx context.Context, name, ref string) (*registry.Release, error) {
 	key, mark := name+"\x00"+ref, s.Registry.Mark()
 	movable := s.Registry.Movable() == nil // else only an exact one may still be told
 	if r, at, ok := s.hot.releases.Peek(key); ok && at == mark && movable {
-		return r, ref == r.Descriptor.Version, nil
+		return r, nil
 	}
-	found, err := s.Registry.Resolve(c.Request().Context(), name, ref)
+	r, err := s.Registry.Resolve(ctx, name, ref)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if movable {
-		s.hot.releases.Put(key, mark, &found)
+		s.hot.releases.Put(key, mark, &r)
 	}
-	return &found, ref == found.Descriptor.Version, nil
+	return &r, nil
 }
 
 // release answers GET /api/v1/plugins/{name}/releases/{ref}. Also an exact one
@@ -174,7 +182,7 @@ func (s *server) resolve(c echo.Context) error {
 	list := client.List[client.Resolved]{Items: make([]client.Resolved, 0, len(body.Refs)), Total: len(body.Refs)}
 	for _, ref := range body.Refs {
 		item := client.Resolved{Ref: ref}
-		r, err := s.Registry.Resolve(c.Request().Context(), ref.Name, ref.Ref)
+		r, err := s.resolved(c.Request().Context(), ref.Name, ref.Ref)
 		if err != nil {
 			e := translate(err)
 			p := document(e, requestIDOf(c))
@@ -183,7 +191,7 @@ func (s *server) resolve(c echo.Context) error {
 			}
 			item.Problem = p
 		} else {
-			item.Release = s.wireRelease(&r)
+			item.Release = s.wireRelease(r)
 		}
 		list.Items = append(list.Items, item)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"appstore/registry/artifact"
@@ -33,6 +34,7 @@ import (
 type catalogue struct {
 	db   *bbolt.DB
 	path string
+	mark atomic.Pointer[Mark] // of what was committed last, or a moment behind it
 }
 
 // catalogueFormat changes whenever the buckets or their values do; a file, or
@@ -98,6 +100,9 @@ func openCatalogue(path, store string) (c *catalogue, err error) {
 		}
 		return meta.Put([]byte("store"), []byte(store))
 	})
+	if err == nil {
+		err = c.view(func(t tx) error { c.mark.Store(t.mark()); return nil })
+	}
 	if err != nil {
 		db.Close()
 		return nil, err
@@ -124,7 +129,25 @@ func (c *catalogue) view(f func(tx) error) error {
 }
 
 func (c *catalogue) update(f func(tx) error) error {
-	return c.db.Update(func(b *bbolt.Tx) error { return f(tx{b}) })
+	b, err := c.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Rollback() }() // does nothing after a commit
+	if err := f(tx{b}); err != nil {
+		return err
+	}
+	return c.commit(tx{b})
+}
+
+// commit ends a transaction that writes.
+func (c *catalogue) commit(t tx) error {
+	m := t.mark()
+	err := t.Commit()
+	if err == nil {
+		c.mark.Store(m)
+	}
+	return err
 }
 
 func (c *catalogue) head() (h journal.Head) {
@@ -141,6 +164,8 @@ func (t tx) head() (h journal.Head) {
 	}
 	return h
 }
+
+func (t tx) mark() *Mark { return &Mark{t.history(), t.head().Position} }
 
 func (t tx) setHead(h journal.Head) error { return put(t.Bucket(bucketMeta), []byte("head"), h) }
 

@@ -208,7 +208,7 @@ func (r *Registry) commitSome(ctx context.Context, batch []*pending, fresh bool)
 		if err != nil {
 			return batch, err
 		}
-		if err := errors.Join(t.setHead(entry.Head()), btx.Commit()); err != nil {
+		if err := errors.Join(t.setHead(entry.Head()), r.cat.commit(t)); err != nil {
 			// It happened all the same; the loop reads it back from the journal.
 			r.log.Error("the local catalogue could not be written", "error", err)
 		} else {
@@ -272,7 +272,7 @@ func (r *Registry) catchUp(ctx context.Context) (int, error) {
 		if t == nil {
 			return nil
 		}
-		err := t.Commit()
+		err := r.cat.commit(*t)
 		t = nil
 		return err
 	}
