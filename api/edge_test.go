@@ -130,6 +130,9 @@ func TestPages(t *testing.T) {
 					t.Errorf("%s does not have %q", path, w)
 				}
 			}
+			if strings.Contains(res.text, `"></a></h2>`) {
+				t.Errorf("%s has a link without a text: a plugin without a title is shown by its name", path)
+			}
 			if found := script.FindString(res.text); found != "" {
 				t.Errorf("%s has %q", path, found)
 			}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -100,7 +101,7 @@ func (s *server) suggest(c echo.Context) error {
 		list.Total = found.Total
 		for _, h := range found.Hits {
 			list.Items = append(list.Items, client.Suggestion{
-				ID: h.Doc.Name, Name: h.Doc.Spelling, Title: h.Doc.Title,
+				ID: h.Doc.Name, Name: h.Doc.Spelling, Title: cmp.Or(h.Doc.Title, h.Doc.Spelling),
 				URL: s.apiURL(h.Doc.Name), Page: s.pageURL(h.Doc.Name),
 			})
 		}
@@ -126,7 +127,7 @@ func (s *server) hits(found *search.Result) client.List[client.Hit] {
 	for _, h := range found.Hits {
 		d := h.Doc
 		hit := client.Hit{
-			ID: d.Name, Name: d.Spelling, Title: d.Title, Summary: d.Summary, Version: d.Version, Label: d.Label,
+			ID: d.Name, Name: d.Spelling, Title: cmp.Or(d.Title, d.Spelling), Summary: d.Summary, Version: d.Version, Label: d.Label,
 			Icon: d.Icon, Maintainer: d.Maintainer, Categories: some(d.Categories), Tags: some(d.Tags),
 			Interfaces: some(d.Interfaces), Trust: d.Trust, Status: d.Status, Downloads: d.Downloads,
 			Updated: d.Updated, Score: h.Score, URL: s.apiURL(d.Name), Page: s.pageURL(d.Name),

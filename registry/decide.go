@@ -1,6 +1,9 @@
 package registry
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -114,18 +117,21 @@ func fileFree(t tx, plugin string, f *File) error {
 // version and brings no file of: they are stored already (truth 6).
 func stored(t tx, r *Release) (files []File, err error) {
 	seen := map[string]bool{}
+	var absent, unknown []string // named without a version; with one that is not stored
 	for _, p := range packagesOf(&r.Descriptor) {
 		if p.External || brings(r, p) {
 			continue
 		}
-		if p.Version == "" {
-			return nil, fail(MissingFile, "upload its file with the release; or add its version, if it is stored already; or mark it external with a version and sha256",
-				"the descriptor names the %s package %q, but no file of it was uploaded", p.Ecosystem, p.Name)
-		}
 		there := t.packageFiles(p)
-		if len(there) == 0 {
-			return nil, fail(MissingFile, "upload its file with the release, or mark it external with its sha256",
-				"the descriptor uses the %s package %q %s, which is not stored here and of which no file was uploaded", p.Ecosystem, p.Name, p.Version)
+		name := fmt.Sprintf("the %s package %q", p.Ecosystem, p.Name)
+		switch {
+		case p.Version == "":
+			absent = add(absent, name)
+		case len(there) == 0:
+			unknown = add(unknown, name+" "+p.Version)
+		}
+		if p.Version == "" || len(there) == 0 {
+			continue
 		}
 		if key := string(packageKey(p)); !seen[key] {
 			seen[key] = true
@@ -134,7 +140,22 @@ func stored(t tx, r *Release) (files []File, err error) {
 			}
 		}
 	}
+	switch {
+	case len(absent) > 0:
+		return nil, fail(MissingFile, "upload its file with the release; or add its version, if it is stored already; or mark it external with a version and sha256",
+			"the descriptor names %s, but no file of it was uploaded", strings.Join(append(absent, unknown...), " and "))
+	case len(unknown) > 0:
+		return nil, fail(MissingFile, "upload its file with the release, or mark it external with its sha256",
+			"the descriptor uses %s, which is not stored here and of which no file was uploaded", strings.Join(unknown, " and "))
+	}
 	return files, nil
+}
+
+func add(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
 func brings(r *Release, p schema.Package) bool {

@@ -1,10 +1,14 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"appstore/registry/journal"
@@ -42,7 +46,7 @@ const never = 0
 // that it can't speak for what may have moved (truth 4).
 func (r *Registry) Movable() error {
 	seen := r.seen.Load()
-	if seen == never {
+	if seen == never && r.readOnly.Load() == nil {
 		return fail(Stale, "ask for an exact version, or try again in a few seconds", "the storage was put back to an older state, which is being read")
 	}
 	age := time.Since(time.Unix(0, seen))
@@ -99,7 +103,7 @@ func publicPlugin(t tx, name string) (*Plugin, error) {
 func (r *Registry) Resolve(ctx context.Context, name, ref string) (Release, error) {
 	parsed, err := schema.ParseRef(ref)
 	if err != nil {
-		return Release{}, fail(InvalidRequest, "use a version (1.2.0), a channel (stable) or a range (^1.2)", "%v", err)
+		return Release{}, fail(InvalidRequest, "", "%v", err)
 	}
 	if parsed.Kind != schema.RefVersion {
 		if err := r.Movable(); err != nil {
@@ -139,14 +143,18 @@ func resolve(t tx, name string, ref schema.Ref) (*Release, error) {
 		}
 		var set bool
 		if version, set = p.Channels[ref.Channel]; !set {
-			return nil, fail(NotFound, "set it, or leave it out", "%s has no channel %q", p.Spelling, ref.Channel)
+			channels := "it has none; leave it out for " + cmp.Or(p.Default, "its newest release")
+			if len(p.Channels) > 0 {
+				channels = "its channels are " + strings.Join(slices.Sorted(maps.Keys(p.Channels)), ", ")
+			}
+			return nil, fail(NotFound, channels, "%s has no channel %q", p.Spelling, ref.Channel)
 		}
 		live, err := isLive(t, p.Name, version)
 		if err != nil {
 			return nil, err
 		}
 		if !live {
-			return nil, fail(NotFound, "ask for "+version+" itself if you must have it", "the channel %q of %s points to %s, which was withdrawn", ref.Channel, p.Spelling, version)
+			return nil, fail(NotFound, "ask for "+version+" itself if you must have it", "the channel %q of %s points to %s, which is not live any more; it was yanked", ref.Channel, p.Spelling, version)
 		}
 	case schema.RefRange:
 		var found *Release

@@ -18,6 +18,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// firstIndexing is how long a start waits for the search index.
+const firstIndexing = 30 * time.Second
+
 // Bounds of freshness (truth 4).
 const (
 	tailEvery  = time.Second      // one look at the journal's end
@@ -58,8 +61,8 @@ type Registry struct {
 	done   sync.WaitGroup
 }
 
-// Open reads the journal up to its end and starts to follow it. The search
-// index catches up in the background.
+// Open reads the journal up to its end and starts to follow it. The search index
+// is brought up to it first, unless it can't be reached or that takes long.
 func Open(ctx context.Context, o Options) (*Registry, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -96,6 +99,13 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop, r.closed = stop, run.Done()
 	r.index, r.downloads = newIndexer(o.Index, r), newDownloads(r)
+	// An index that was lost, or is behind, is complete before anybody can search in
+	// it, if it is there and that does not take too long; else it catches up meanwhile.
+	first, cancel := context.WithTimeout(ctx, firstIndexing)
+	if err := r.index.catchUp(first); err != nil {
+		r.log.Warn("the search index is behind at the start; it catches up when it can", "error", err)
+	}
+	cancel()
 	for _, f := range []func(context.Context){r.loop, r.index.run, r.sweeper, r.downloads.run} {
 		r.done.Go(func() { f(run) })
 	}

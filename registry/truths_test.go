@@ -428,6 +428,11 @@ func TestTruth9(t *testing.T) {
 	if c.Position() != want {
 		t.Errorf("started anew the replica is at %d, want %d", c.Position(), want)
 	}
+	c.index.mu.Lock()
+	if c.index.reached != want { // before anybody can ask it
+		t.Errorf("at the start the new index is at %d, want %d", c.index.reached, want)
+	}
+	c.index.mu.Unlock()
 	eventually(t, 3*time.Second, "the new index is complete", func() bool {
 		return slices.Contains(found(t, p.index, "many"), "many") && slices.Contains(found(t, p.index, "race1"), "race1")
 	})

@@ -46,7 +46,8 @@ func (p *Pages) Plugin(in Plugin) ([]byte, error) {
 		Description any // template.HTML
 		Default     bool
 		Links       [][2]string
-		Older       string // link to the next page of releases; "" at the end
+		Older       string   // link to the next page of releases; "" at the end
+		Installs    []string // commands of pip and npm, where the server has a public address
 	}{Plugin: in, P: in.Plugin}
 	self := "/plugins/" + url.PathEscape(in.Plugin.ID)
 	release := func(version string) string { return p.at(self, url.Values{"ref": {version}}) }
@@ -80,6 +81,9 @@ func (p *Pages) Plugin(in Plugin) ([]byte, error) {
 				v.Links = append(v.Links, link)
 			}
 		}
+		if in.Server != "" {
+			v.Installs = installs(in.Server, slices.Concat(r.Files, r.Uses))
+		}
 		html, err := markdown(d.Description)
 		if err != nil {
 			return nil, err
@@ -87,4 +91,18 @@ func (p *Pages) Plugin(in Plugin) ([]byte, error) {
 		v.Description = html
 	}
 	return p.render("plugin", page{Title: in.Plugin.Title, View: v})
+}
+
+// installs are the commands that install the packages of a release.
+func installs(server string, files []client.File) (commands []string) {
+	for _, f := range files {
+		command := "pip install --index-url " + server + "/simple/ " + f.Package + "==" + f.Version
+		if f.Ecosystem == schema.NPM {
+			command = "npm install --registry " + server + "/npm/ " + f.Package + "@" + f.Version
+		}
+		if !slices.Contains(commands, command) {
+			commands = append(commands, command)
+		}
+	}
+	return commands
 }
