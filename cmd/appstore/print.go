@@ -29,10 +29,17 @@ func problemLine(file string, p client.Problem) string {
 		b.WriteString(p.Pointer + ": ")
 	}
 	b.WriteString(p.Message)
-	if p.Fix != "" {
-		b.WriteString(" (" + p.Fix + ")")
+	fix, form, more := strings.Cut(p.Fix, "\n")
+	if fix != "" {
+		b.WriteString(" (" + fix + ")")
 	}
-	return plain(b.String())
+	line := plain(b.String())
+	if more { // a form that is shown stands as it is to be written
+		for part := range strings.SplitSeq(form, "\n") {
+			line += "\n    " + plain(part)
+		}
+	}
+	return line
 }
 
 // plain makes a text harmless for a terminal: a server's texts are other
