@@ -90,8 +90,9 @@ func (j *Journal) key(position uint64) string {
 }
 
 // readTimeout bounds one read of a small object, its body included: whoever
-// follows a journal must not wait for ever for one answer that has stalled.
-const readTimeout = 30 * time.Second
+// follows a journal must not wait for ever for one answer that has stalled. A
+// variable for its test alone.
+var readTimeout = 30 * time.Second
 
 // Read returns one entry, or an error that wraps storage.ErrNotExist, ErrNewer or ErrChain.
 func (j *Journal) Read(ctx context.Context, position uint64) (Entry, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -354,5 +355,32 @@ func TestIdentity(t *testing.T) {
 	}
 	if _, err := Identity(t.Context(), other); !errors.Is(err, ErrNewer) {
 		t.Errorf("a newer layout: %v, want ErrNewer", err)
+	}
+}
+
+// stalled gives objects whose content never comes.
+type stalled struct{ storage.Store }
+
+func (s stalled) Get(ctx context.Context, _ string, _ storage.Read) (io.ReadCloser, storage.Info, error) {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())) })
+	return r, storage.Info{Size: 10}, nil
+}
+
+// One answer that stalls does not hold up whoever follows the journal.
+func TestStalledAnswer(t *testing.T) {
+	defer func(was time.Duration) { readTimeout = was }(readTimeout)
+	readTimeout = 50 * time.Millisecond
+	j := New(stalled{}, "catalog")
+	if _, err := j.Read(t.Context(), 1); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("reading: %v", err)
+	}
+	for _, err := range j.After(t.Context(), Head{}) {
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("following: %v", err)
+		}
+	}
+	if _, err := ReadIdentity(t.Context(), stalled{}); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("the identity: %v", err)
 	}
 }
