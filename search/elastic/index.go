@@ -149,16 +149,18 @@ func authorities(ca []byte) (*x509.CertPool, error) {
 func (x *Index) meet(ctx context.Context) error {
 	first, cancel := context.WithTimeout(ctx, firstAnswer)
 	defer cancel()
-	names, err := x.aliased(first)
-	if err != nil {
+	if _, err := x.aliased(first); err != nil {
 		return err
 	}
 	then, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	for _, name := range names {
-		if err := x.awaitShard(then, name); err != nil {
-			return err
-		}
+	name, err := x.current(then)
+	if err != nil {
+		return err
+	}
+	// Another process may have made it a moment ago.
+	if err := x.awaitShard(then, name); err != nil {
+		return err
 	}
 	_, err = x.State(then)
 	return err

@@ -55,9 +55,10 @@ func (x *Index) current(ctx context.Context) (string, error) {
 
 // awaitShard waits until an index that another process has just made can be
 // read; until then it answers 503, as if the cluster were down. That it does
-// not come is no error here: who reads it will see.
+// not come is no error here: who reads it will see. Its status says nothing: an
+// index that was just made is yellow before its shard is there.
 func (x *Index) awaitShard(ctx context.Context, name string) error {
-	err := x.call(ctx, writeTimeout, http.MethodGet, path("_cluster", "health", name)+"?wait_for_status=yellow&timeout=10s", nil, nil)
+	err := x.call(ctx, writeTimeout, http.MethodGet, path("_cluster", "health", name)+"?wait_for_active_shards=1&timeout=10s", nil, nil)
 	var answer *apiError
 	if errors.As(err, &answer) && !answer.down() && !answer.refused() {
 		return nil
