@@ -6,14 +6,6 @@ import (
 	"appstore/schema"
 )
 
-// SameVersion tells whether two spellings are one version of a Python package
-// by PEP 440: "1.0-alpha.1" and "1.0a1" are. What is no version equals nothing.
-func SameVersion(a, b string) bool {
-	x, ok := normalVersion(a)
-	y, ok2 := normalVersion(b)
-	return ok && ok2 && x == y
-}
-
 // VersionKey is the same for the spellings of one version of a package, as its
 // clients compare them: by PEP 440 "1.0-alpha1" is "1.0.0a1"; by Semantic
 // Versioning (item 10) what follows a + does not count. What is no version is its
