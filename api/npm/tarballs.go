@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // tarballTimeout is how long a tarball may take to come from the upstream.
@@ -27,13 +29,8 @@ type tarballs struct {
 	dir  string
 	most int64
 
-	mu      sync.Mutex
-	waiting map[string]*fetching
-}
-
-type fetching struct {
-	done chan struct{}
-	err  error
+	coming singleflight.Group // by digest
+	room   sync.Mutex         // held while room is made
 }
 
 // Tarball is an open tarball of the upstream.
@@ -60,7 +57,7 @@ func openTarballs(dir string, most int64) (*tarballs, error) {
 			return nil, err
 		}
 	}
-	return &tarballs{dir: dir, most: most, waiting: map[string]*fetching{}}, nil
+	return &tarballs{dir: dir, most: most}, nil
 }
 
 // digest is the strongest one that dist has, in hex: sha512, or the sha1 of
@@ -92,27 +89,19 @@ func (t *tarballs) open(ctx context.Context, d dist, fetch func(context.Context)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
-		t.mu.Lock()
-		w := t.waiting[digest]
-		if w == nil {
-			w = &fetching{done: make(chan struct{})}
-			t.waiting[digest] = w
-			go func() {
-				// It goes on for the next who asks if this client leaves.
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tarballTimeout)
-				defer cancel()
-				w.err = t.receive(ctx, digest, fetch)
-				t.mu.Lock()
-				delete(t.waiting, digest)
-				t.mu.Unlock()
-				close(w.done)
-			}()
-		}
-		t.mu.Unlock()
+		came := t.coming.DoChan(digest, func() (any, error) {
+			if _, err := os.Stat(filepath.Join(t.dir, digest)); err == nil {
+				return nil, nil // it came just before
+			}
+			// It goes on for the next who asks if this client leaves.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tarballTimeout)
+			defer cancel()
+			return nil, t.receive(ctx, digest, fetch)
+		})
 		select {
-		case <-w.done:
-			if w.err != nil {
-				return nil, w.err
+		case c := <-came:
+			if c.Err != nil {
+				return nil, c.Err
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -176,8 +165,8 @@ func (t *tarballs) receive(ctx context.Context, digest string, fetch func(contex
 
 // makeRoom removes what was not asked for longest.
 func (t *tarballs) makeRoom(need int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.room.Lock()
+	defer t.room.Unlock()
 	entries, err := os.ReadDir(t.dir)
 	if err != nil {
 		return // the rename tells

@@ -153,12 +153,13 @@ func (u *Upstream) project(ctx context.Context, name string) (*upstreamEntry, er
 	if err := schema.CheckPackage(schema.PyPI, name); err != nil {
 		return nil, absent(name, "that can't be the name of one")
 	}
-	u.mu.Lock()
-	e := u.pages[name]
-	u.mu.Unlock()
-	now := time.Now()
-	if e == nil || now.Sub(e.asked) > u.ttl && now.Sub(e.failed) > u.retry {
+	e, holds := u.kept(name)
+	if !holds {
 		answer := u.asking.DoChan(name, func() (any, error) {
+			e, holds := u.kept(name)
+			if holds {
+				return e, nil // it came just before
+			}
 			// Many may wait for this one: it does not end with the first of them.
 			asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), upstreamTimeout)
 			defer cancel()
@@ -181,6 +182,16 @@ func (u *Upstream) project(ctx context.Context, name string) (*upstreamEntry, er
 		return nil, absent(name, "it is neither published here nor in the upstream index: check the spelling")
 	}
 	return e, nil
+}
+
+// kept gives what is in memory of a project, nil if nothing, and whether the
+// upstream need not be asked now.
+func (u *Upstream) kept(name string) (e *upstreamEntry, holds bool) {
+	u.mu.Lock()
+	e = u.pages[name]
+	u.mu.Unlock()
+	now := time.Now()
+	return e, e != nil && (now.Sub(e.asked) <= u.ttl || now.Sub(e.failed) <= u.retry)
 }
 
 // ask asks the upstream and keeps what it says. If that fails, what it said
