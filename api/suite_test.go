@@ -127,7 +127,7 @@ func real(t *testing.T) (storage.Store, search.Index) {
 			t.Skip(message)
 		}
 	}
-	own := "api-" + strings.ToLower(rand.Text())
+	own := "test-" + strings.ToLower(rand.Text())
 	store, err := s3.Open(t.Context(), s3.Options{
 		Endpoint: os.Getenv(prefix + "S3_ENDPOINT"), AccessKey: os.Getenv(prefix + "S3_ACCESS_KEY"), SecretKey: os.Getenv(prefix + "S3_SECRET_KEY"),
 		Bucket: "appstore-test", Prefix: own,

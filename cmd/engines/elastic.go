@@ -184,6 +184,13 @@ func readyPlain(ctx context.Context, p *process) ([]string, error) {
 	return []string{"APPSTORE_TEST_ELASTICSEARCH_URL=" + p.url}, err
 }
 
+// documentedRights asks for a key that has exactly what docs/operations.md says
+// that one needs, on the indexes of the tests, so that the suites check it.
+const documentedRights = `{"name": "appstore-test", "role_descriptors": {"appstore": {
+	"cluster": ["monitor"],
+	"indices": [{"names": ["test-*"], "privileges": ["manage", "read", "write"]}]
+}}}`
+
 func readyTLS(ctx context.Context, p *process) ([]string, error) {
 	pem, err := os.ReadFile(p.ca)
 	if err != nil {
@@ -197,7 +204,7 @@ func readyTLS(ctx context.Context, p *process) ([]string, error) {
 		Encoded string `json:"encoded"`
 	}
 	err = p.await(ctx, func(ctx context.Context) error {
-		return p.ask(ctx, client, http.MethodPost, "/_security/api_key", `{"name": "appstore-test"}`, &key)
+		return p.ask(ctx, client, http.MethodPost, "/_security/api_key", documentedRights, &key)
 	})
 	return []string{
 		"APPSTORE_TEST_ELASTICSEARCH_TLS_URL=" + p.url,
