@@ -25,11 +25,11 @@ func (s *server) validate(c echo.Context) error {
 	}
 	select {
 	case s.checking <- struct{}{}:
+		defer func() { <-s.checking }()
 	case <-c.Request().Context().Done():
 		return c.Request().Context().Err()
 	}
 	d, problems := schema.Parse(text)
-	<-s.checking
 	w := client.Validation{Valid: len(problems) == 0, Problems: []client.Problem{}}
 	for _, p := range problems {
 		w.Problems = append(w.Problems, client.Problem(p))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"time"
 
 	"appstore/registry"
@@ -22,6 +23,19 @@ func RoutesOf(r *registry.Registry) (all [][2]string) {
 		}
 	}
 	return all
+}
+
+// Checking gives a server all of whose places for texts to validate are taken,
+// and frees one.
+func Checking(r *registry.Registry) (h http.Handler, free func()) {
+	s, err := newServer(Options{Registry: r, Index: nobody{}})
+	if err != nil {
+		panic(err)
+	}
+	for range cap(s.checking) {
+		s.checking <- struct{}{}
+	}
+	return s, func() { <-s.checking }
 }
 
 var ParseRange = parseRange

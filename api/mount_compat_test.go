@@ -1,16 +1,21 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"appstore/api/client"
 	"appstore/api/compat"
 	"appstore/schema/cloudlaunch"
+	"appstore/search"
+	"appstore/storage/files"
 )
 
 const compatFile = "/compat/app-registry.yaml"
@@ -180,6 +185,42 @@ func TestCompatFileIsStable(t *testing.T) {
 	p.publish(launched("plugin-1", "1.1.0", "Other words"))
 	if res := p.get(compatFile, "If-None-Match", tag); res.StatusCode != http.StatusOK || !strings.Contains(res.text, "Other words") {
 		t.Errorf("after a publish: %s", res.Status)
+	}
+}
+
+// behind is an index that does not have anything yet while it is behind.
+type behind struct {
+	search.Index
+	is atomic.Bool
+}
+
+func (b *behind) Search(ctx context.Context, q search.Query) (*search.Result, error) {
+	if b.is.Load() {
+		return &search.Result{}, nil
+	}
+	return b.Index.Search(ctx, q)
+}
+
+// What search found is not kept: the index comes after the catalogue, whose mark
+// says nothing of it.
+func TestCompatSearchesAreNotKept(t *testing.T) {
+	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	index := &behind{Index: openBleve(t)}
+	p := serve(t, store, index, "")
+	p.publish(launched("one", "1.0.0", "Galaxy of stars"))
+	for _, path := range []string{compatFile + "?q=galaxy", "/compat/applications/?search=galaxy"} {
+		index.is.Store(true)
+		if res := p.get(path); res.StatusCode != http.StatusOK || strings.Contains(res.text, "Galaxy") {
+			t.Errorf("%s, with an index that is behind: %s %s", path, res.Status, res.text)
+		}
+		index.is.Store(false)
+		if res := p.get(path); res.StatusCode != http.StatusOK || !strings.Contains(res.text, "Galaxy") {
+			t.Errorf("%s, when the index has come as far: %s %s", path, res.Status, res.text)
+		}
 	}
 }
 
