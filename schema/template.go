@@ -13,13 +13,16 @@ func Template(name string) []byte {
 	if style(name) != 0 { // 1.0 would be a number, yes a truth value
 		nameText = quoteYAML(name)
 	}
-	return []byte(strings.NewReplacer("NAME", nameText, "MODULE", module).Replace(template))
+	return []byte(strings.NewReplacer("NAME", nameText, "MODULE", module, "DESCRIPTION", TemplateDescription).Replace(template))
 }
 
 // quoteYAML writes a text in double quotes.
 func quoteYAML(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
+
+// TemplateDescription is what Template writes for the description.
+const TemplateDescription = "What the plugin does, in *Markdown*.\n"
 
 const template = `# A plugin of CloudLaunch. "appstore validate" says what is wrong with this file.
 name: NAME
@@ -36,8 +39,7 @@ links:
   documentation:
   icon:
 description: |
-  What the plugin does, in *Markdown*.
-
+  DESCRIPTION
 # What the plugin needs of its host, as ranges of versions.
 requires:
   cloudlaunch:            # ">=2"

@@ -35,6 +35,7 @@ version gets stable, if it is set. "latest" is computed and can't be set.`,
 			if err != nil {
 				return err
 			}
+			a.asked = args[0]
 			p, err := changeChannel(cmd.Context(), c, args)
 			if err != nil {
 				return err

@@ -68,11 +68,12 @@ func (a *app) printJSON(v any) error {
 }
 
 // splitRef splits NAME[@REF].
-func splitRef(arg string) (name, ref string, err error) {
+func (a *app) splitRef(arg string) (name, ref string, err error) {
 	name, ref, found := strings.Cut(arg, "@")
 	if name == "" || found && ref == "" {
 		return "", "", usagef("%q: write NAME or NAME@REF, such as KubeCluster@1.2.0, KubeCluster@stable or 'KubeCluster@^1.2'", arg)
 	}
+	a.asked = name
 	return name, ref, nil
 }
 

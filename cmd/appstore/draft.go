@@ -101,7 +101,7 @@ func (a *app) oneDraft(use, short string, do func(ctx context.Context, c *client
 	return a.connects(a.answersJSON(&cobra.Command{
 		Use: use + " NAME@VERSION", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, version, err := splitRef(args[0])
+			name, version, err := a.splitRef(args[0])
 			if err == nil && version == "" {
 				err = usagef("name the version too, as in %s@1.2.0", name)
 			}

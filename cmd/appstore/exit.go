@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"appstore/api/client"
+	"appstore/schema"
 	"appstore/storage"
 )
 
@@ -100,7 +102,7 @@ func exitCode(err error) int {
 func notThere(e *client.Error) bool { return e.Code == "" || e.Code == "unknown-route" }
 
 // complain writes an error, and what to do about it.
-func (a *app) complain(err error) {
+func (a *app) complain(ctx context.Context, err error) {
 	var said *reported
 	if errors.As(err, &said) {
 		return
@@ -117,13 +119,13 @@ func (a *app) complain(err error) {
 			a.note("  %s", problemLine("", p))
 		}
 	}
-	if hint := a.hint(err); hint != "" {
+	if hint := a.hint(ctx, err); hint != "" {
 		a.note("%s", hint)
 	}
 }
 
 // hint says what somebody new may have missed.
-func (a *app) hint(err error) string {
+func (a *app) hint(ctx context.Context, err error) string {
 	var (
 		usage       *usageError
 		answer      *client.Error
@@ -139,6 +141,8 @@ func (a *app) hint(err error) string {
 		return "Is it running, and is this its address? --url and APPSTORE_URL say where to look."
 	case errors.As(err, &answer) && notThere(answer):
 		return "Is " + a.server.url + " the address of an AppStore? --url and APPSTORE_URL say where to look."
+	case errors.As(err, &answer) && answer.Status == http.StatusNotFound && a.asked != "":
+		return a.near(ctx)
 	case errors.As(err, &answer) && answer.Status == http.StatusUnauthorized:
 		if a.server.url == defaultURL {
 			return "The server keeps its token in its data folder:\n" +
@@ -147,4 +151,27 @@ func (a *app) hint(err error) string {
 		return "Ask the server's operator for its token; put it into APPSTORE_TOKEN, or into a file for --token-file."
 	}
 	return ""
+}
+
+// near says what search, which forgives typos, finds for a plugin that is not
+// there; "" if it is, or if nothing is found.
+func (a *app) near(ctx context.Context) string {
+	c, err := a.client()
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	found, err := c.Search(ctx, client.Query{Text: a.asked, Limit: 3})
+	if err != nil || len(found.Items) == 0 {
+		return ""
+	}
+	var names []string
+	for _, hit := range found.Items {
+		if schema.Normalise(hit.Name) == schema.Normalise(a.asked) {
+			return "" // something else of it is not there
+		}
+		names = append(names, plain(hit.Name))
+	}
+	return "Search finds for it: " + strings.Join(names, ", ")
 }

@@ -51,7 +51,7 @@ type fetched struct {
 }
 
 func (a *app) fetch(ctx context.Context, arg, out string) error {
-	name, ref, err := splitRef(arg)
+	name, ref, err := a.splitRef(arg)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = &usageError{err}
 	}
 	if err != nil {
-		a.complain(err)
+		a.complain(ctx, err)
 	}
 	return exitCode(err)
 }
@@ -52,6 +52,7 @@ type app struct {
 	env      func(string) string
 	started  bool // the command line was understood
 	server   serverFlags
+	asked    string // the plugin that the command line names
 }
 
 const rootHelp = `The AppStore keeps plugins for CloudLaunch and other host programs: it validates,

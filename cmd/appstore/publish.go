@@ -35,6 +35,9 @@ outcome is unknown can just be repeated.`,
 			if err != nil {
 				return err
 			}
+			if what := bare(d); what != "" {
+				a.note("note: %s: %s", descriptor, what)
+			}
 			files, err := sources(names)
 			if err != nil {
 				return err

@@ -22,7 +22,7 @@ is a version, a channel or a range of versions.`,
   appstore show 'KubeCluster@^1.1' --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, ref, err := splitRef(args[0])
+			name, ref, err := a.splitRef(args[0])
 			if err != nil {
 				return err
 			}

@@ -41,6 +41,17 @@ type checkedFile struct {
 	Name     string           `json:"name,omitempty"`
 	Version  string           `json:"version,omitempty"`
 	Problems []client.Problem `json:"problems"`
+
+	bare string
+}
+
+// bare says what a valid descriptor lacks without which nobody finds the plugin
+// unless by its name: "" if nothing.
+func bare(d *schema.Descriptor) string {
+	if d.Summary != "" || strings.TrimSpace(strings.TrimPrefix(d.Description, schema.TemplateDescription)) != "" {
+		return ""
+	}
+	return "it has no summary and no description, so people find it by its name only"
 }
 
 func (a *app) validate(args []string) error {
@@ -62,7 +73,7 @@ func (a *app) validate(args []string) error {
 		d, found := schema.Parse(data)
 		f := checkedFile{File: name, Valid: d != nil, Problems: []client.Problem{}}
 		if d != nil {
-			f.Name, f.Version = d.Name, d.Version
+			f.Name, f.Version, f.bare = d.Name, d.Version, bare(d)
 		} else {
 			bad++
 		}
@@ -89,6 +100,11 @@ func (a *app) validate(args []string) error {
 			a.say("%s: %s %s is valid", all[0].File, all[0].Name, all[0].Version)
 		default:
 			a.say("%d descriptors are valid", len(all))
+		}
+		for _, f := range all {
+			if f.bare != "" {
+				a.note("note: %s: %s", f.File, f.bare)
+			}
 		}
 	}
 	if bad > 0 {

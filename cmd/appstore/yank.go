@@ -1,6 +1,9 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"appstore/schema"
@@ -19,7 +22,7 @@ still gets it. It can be taken back.`,
   appstore yank KubeCluster@1.2.0 --undo`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, version, err := splitRef(args[0])
+			name, version, err := a.splitRef(args[0])
 			if err != nil {
 				return err
 			}
@@ -52,6 +55,14 @@ still gets it. It can be taken back.`,
 				return a.printJSON(r)
 			}
 			a.say("Yanked %s@%s: %s", plain(r.Name), r.Version, plain(r.Reason))
+			// It is done, whatever becomes of this question.
+			if p, err := c.Plugin(cmd.Context(), name); err == nil {
+				for _, channel := range slices.Sorted(maps.Keys(p.Channels)) {
+					if p.Channels[channel] == r.Version {
+						a.note("The channel %s points to it and now leads nowhere: appstore channel %s %s VERSION, or --remove", plain(channel), plain(r.Name), plain(channel))
+					}
+				}
+			}
 			return nil
 		},
 	}
