@@ -14,7 +14,8 @@
 // file system could not hold both. Callers see to it by how they build their
 // keys; no store looks for it, because S3 could not tell in one step. One that
 // can't hold both refuses the second with ErrInvalid and leaves the first as it
-// is (files; s3 on servers that keep files), one that can takes it.
+// is (files; s3 on servers that keep files), one that can takes it. Some S3
+// servers (MinIO) take it and then leave keys out of lists.
 package storage
 
 import (
@@ -92,7 +93,8 @@ type Store interface {
 	// show a part of it, nor what is not durable yet: what was seen stays, also
 	// when Put then returns ErrUnknown. When r gives more or fewer bytes, or an error, or
 	// ctx ends, Put returns an error and what was there before stays. It does
-	// not use r after it has returned. At most MaxPut bytes.
+	// not use r after it has returned. It may wait for readers of what it
+	// replaces (MinIO). At most MaxPut bytes.
 	Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error
 
 	// Create writes an object only if the key is absent: of racing creates
@@ -108,8 +110,9 @@ type Store interface {
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
 	// Delete removes an object. Deleting what is absent is no error, and after
-	// any other the object may be gone all the same. It may only be used for
-	// keys that are never written again.
+	// any other the object may be gone all the same. It may wait for readers of
+	// the object (MinIO). It may only be used for keys that are never written
+	// again.
 	Delete(ctx context.Context, key string) error
 }
 

