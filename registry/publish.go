@@ -406,5 +406,5 @@ func (r *Registry) keep(ctx context.Context, release *Release, descriptor []byte
 // folder is a new folder for the files of one publish.
 func folder(plugin string) string {
 	shard := sha256.Sum256([]byte(plugin))
-	return fmt.Sprintf("files/%x/%s/%s-", shard[:1], plugin, strings.ToLower(rand.Text()))
+	return fmt.Sprintf("files/%x/%s/%s/", shard[:1], plugin, strings.ToLower(rand.Text()))
 }
