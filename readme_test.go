@@ -36,13 +36,13 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	address := freeAddress(t)
-	env := append(os.Environ(), "APPSTORE_ADDR="+address, "APPSTORE_URL=http://"+address, "APPSTORE_TOKEN=", "APPSTORE_LOG_LEVEL=warn",
-		"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "appstore"), "./cmd/appstore")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	address := freeAddress(t)
+	env := append(os.Environ(), "APPSTORE_ADDR="+address, "APPSTORE_URL=http://"+address, "APPSTORE_TOKEN=", "APPSTORE_LOG_LEVEL=warn",
+		"PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	server := exec.Command(filepath.Join(dir, "bin", "appstore"), "serve", "--import", filepath.Join(root, "testdata", "catalogue"))
 	logName := filepath.Join(dir, "server.log")
 	log, err := os.Create(logName)

@@ -121,7 +121,7 @@ type sluggish struct{ storage.Store }
 
 func (s sluggish) Put(ctx context.Context, key string, r io.ReadSeeker, size int64) error {
 	select {
-	case <-time.After(400 * time.Millisecond):
+	case <-time.After(1500 * time.Millisecond):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -130,7 +130,7 @@ func (s sluggish) Put(ctx context.Context, key string, r io.ReadSeeker, size int
 
 // A body that stands still is given up; storing what has come may take longer.
 func TestBodyPause(t *testing.T) {
-	defer api.SetBodyPause(200 * time.Millisecond)()
+	defer api.SetBodyPause(time.Second)()
 	store, err := files.Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)

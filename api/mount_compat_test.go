@@ -212,6 +212,7 @@ func TestCompatSearchesAreNotKept(t *testing.T) {
 	index := &behind{Index: openBleve(t)}
 	p := serve(t, store, index, "")
 	p.publish(launched("one", "1.0.0", "Galaxy of stars"))
+	eventually(t, "it is found", func() bool { return strings.Contains(p.get("/api/v1/plugins?q=galaxy").text, "Galaxy") })
 	for _, path := range []string{compatFile + "?q=galaxy", "/compat/applications/?search=galaxy"} {
 		index.is.Store(true)
 		if res := p.get(path); res.StatusCode != http.StatusOK || strings.Contains(res.text, "Galaxy") {

@@ -15,6 +15,7 @@ import (
 func TestSuggestNeedsWords(t *testing.T) {
 	p := embedded(t)
 	p.publish(bundle("Alone", "1.0.0"), bundleFiles(t, "Alone", "1.0.0")...)
+	eventually(t, "it is found", func() bool { return strings.Contains(p.get("/api/v1/plugins?q=alone").text, `"name":"Alone"`) })
 	for text, want := range map[string]int{"al": 1, `"`: 0, "-": 0, " * ": 0, "": 0, strings.Repeat("alone ", search.MaxTerms): 1} {
 		res := p.get("/api/v1/suggest?q=" + url.QueryEscape(text))
 		var list client.List[client.Suggestion]

@@ -385,8 +385,9 @@ func (x *indexer) told(plugin string) uint64 {
 // the position that the index has already, which an equal one overwrites.
 func (x *indexer) retell(ctx context.Context, plugins []string) {
 	for part := range slices.Chunk(plugins, indexBatch) {
-		totals := x.r.downloads.totals()
 		err := func() error {
+			x.putting.Lock()
+			defer x.putting.Unlock()
 			state, err := x.index.State(ctx)
 			if err != nil {
 				return err
@@ -410,16 +411,15 @@ func (x *indexer) retell(ctx context.Context, plugins []string) {
 			}
 			put, cancel := context.WithTimeout(ctx, indexTimeout)
 			defer cancel()
-			return x.index.Put(put, state.Mark, docs...)
+			if err := x.index.Put(put, state.Mark, docs...); err != nil {
+				return err
+			}
+			x.tell(docs)
+			return nil
 		}()
 		if err != nil {
 			return // the next minute tries again
 		}
-		x.mu.Lock()
-		for _, name := range part {
-			x.downloads[name] = totals[name]
-		}
-		x.mu.Unlock()
 	}
 }
 

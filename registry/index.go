@@ -35,6 +35,10 @@ type indexer struct {
 	wake chan struct{}
 	own  atomic.Bool // woken for an entry of our own
 
+	// putting is held from a look at the index's position until something was put
+	// at it: else a document could replace a newer one of the same position.
+	putting sync.Mutex
+
 	mu        sync.Mutex
 	history   uint64 // of the catalogue, that reached is of
 	reached   uint64
@@ -61,7 +65,7 @@ func (x *indexer) notify(own bool) {
 func (x *indexer) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	failing := false
+	failing, yielding := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -72,10 +76,14 @@ func (x *indexer) run(ctx context.Context) {
 				continue // the timer tries again; each publish need not
 			}
 			if !x.own.Swap(false) {
-				timer.Reset(indexYield)
+				if !yielding { // entries that come often must not put it off for ever
+					timer.Reset(indexYield)
+				}
+				yielding = true
 				continue
 			}
 		}
+		yielding = false
 		err := x.catchUp(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -102,6 +110,8 @@ func (x *indexer) catchUp(ctx context.Context) error {
 	if err := x.r.Movable(); err != nil {
 		return err // the catalogue may be half read
 	}
+	x.putting.Lock()
+	defer x.putting.Unlock()
 	state, err := x.index.State(ctx)
 	if err != nil {
 		return err
@@ -136,6 +146,7 @@ func (x *indexer) catchUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		x.tell(docs)
 		if reached == head.Position {
 			x.arrived(Mark{history, reached})
 			return nil
@@ -169,6 +180,18 @@ func (x *indexer) changed(after uint64) (docs []search.Doc, reached uint64, head
 	return docs, reached, head, history, err
 }
 
+// tell notes the downloads that the index was told of plugins. If others know of
+// more, this replica soon does so too, and tells the index again.
+func (x *indexer) tell(docs []search.Doc) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, d := range docs {
+		if x.downloads[d.Name] = d.Downloads; d.Downloads == 0 {
+			delete(x.downloads, d.Name)
+		}
+	}
+}
+
 // rebuild makes the index anew from the whole catalogue.
 func (x *indexer) rebuild(ctx context.Context) error {
 	var head journal.Head
@@ -179,6 +202,9 @@ func (x *indexer) rebuild(ctx context.Context) error {
 	if err := x.index.Rebuild(ctx, search.Mark{Position: head.Position, Digest: head.Digest}, x.all(ctx)); err != nil {
 		return err
 	}
+	x.mu.Lock()
+	clear(x.downloads) // what it has is what was known meanwhile: all are told again
+	x.mu.Unlock()
 	x.arrived(Mark{history, head.Position})
 	return nil
 }

@@ -6,13 +6,15 @@ import "context"
 // release too (their Live is 0). after is the next of the page before, "" for
 // the first; limit is 1 to MaxPage. next is "" at the end.
 func (r *Registry) Plugins(ctx context.Context, after string, limit int) (page []Plugin, next string, err error) {
-	if err := r.Movable(); err != nil {
-		return nil, "", err
-	}
 	if limit < 1 || limit > MaxPage {
 		return nil, "", fail(InvalidRequest, "", "the limit is %d; 1 to %d are allowed", limit, MaxPage)
 	}
 	err = r.cat.view(func(t tx) error {
+		// Asked before, it could be so no more: the catalogue may have been emptied
+		// since, to be read anew.
+		if err := r.Movable(); err != nil {
+			return err
+		}
 		c := t.Bucket(bucketPlugins).Cursor()
 		// The names that follow are those that begin with it and go on.
 		k, _ := c.Seek([]byte(after + "\x00"))

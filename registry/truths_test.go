@@ -183,7 +183,7 @@ func TestTruth4(t *testing.T) {
 	if got, err := a.Resolve(t.Context(), "spark", ""); err != nil || got.Descriptor.Version != "1.18.0" {
 		t.Errorf("on the replica that yanked, the latest is %v, %v", got.Descriptor.Version, err)
 	}
-	eventually(t, 2*time.Second, "the other replica knows the yank", func() bool {
+	eventually(t, "the other replica knows the yank", func() bool {
 		got, err := b.Resolve(t.Context(), "spark", "")
 		return err == nil && got.Descriptor.Version == "1.18.0"
 	})
@@ -209,7 +209,7 @@ func TestTruth4(t *testing.T) {
 		t.Errorf("an exact release after 30 s without the journal: %v", err)
 	}
 	s.down.Store(false)
-	eventually(t, 3*time.Second, "movable things are answered again", func() bool {
+	eventually(t, "movable things are answered again", func() bool {
 		_, err := b.Resolve(t.Context(), "spark", "")
 		return err == nil
 	})
@@ -311,15 +311,19 @@ func TestTruth7(t *testing.T) {
 type deadIndex struct {
 	search.Index
 	dead atomic.Bool
-	puts atomic.Int64 // documents
+	puts atomic.Int64 // documents that it took
 }
 
 func (d *deadIndex) Put(ctx context.Context, m search.Mark, docs ...search.Doc) error {
 	if d.dead.Load() {
 		return search.ErrUnavailable
 	}
-	d.puts.Add(int64(len(docs)))
-	return d.Index.Put(ctx, m, docs...)
+	d.puts.Add(int64(len(docs))) // before they can be found
+	err := d.Index.Put(ctx, m, docs...)
+	if err != nil {
+		d.puts.Add(-int64(len(docs)))
+	}
+	return err
 }
 
 func (d *deadIndex) State(ctx context.Context) (search.State, error) {
@@ -339,7 +343,7 @@ func TestTruth8(t *testing.T) {
 	for i := range 200 {
 		mustPublish(t, r, upload(plain(fmt.Sprintf("before-%d", i), "1.0.0", "s")))
 	}
-	eventually(t, 3*time.Second, "the index is complete", func() bool { s, _ := index.State(t.Context()); return s.Position == 200 })
+	eventually(t, "the index is complete", func() bool { s, _ := index.State(t.Context()); return s.Position == 200 })
 	index.dead.Store(true)
 	var g sync.WaitGroup
 	for i := range 8 {
@@ -353,7 +357,7 @@ func TestTruth8(t *testing.T) {
 	g.Wait()
 	index.puts.Store(0)
 	index.dead.Store(false)
-	eventually(t, 5*time.Second, "the index has caught up", func() bool { return len(found(t, index, "cyclotron")) == 8 })
+	eventually(t, "the index has caught up", func() bool { return finds(t, index, "cyclotron", 8) })
 	if n := index.puts.Load(); n != 8 {
 		t.Errorf("catching up put %d documents; 8 had changed", n)
 	}
@@ -411,7 +415,7 @@ func TestTruth9(t *testing.T) {
 		})
 	}
 	g.Wait()
-	eventually(t, 2*time.Second, "both replicas have all 50 versions", func() bool {
+	eventually(t, "both replicas have all 50 versions", func() bool {
 		x, errX := a.Plugin(t.Context(), "many")
 		y, errY := b.Plugin(t.Context(), "many")
 		return errX == nil && errY == nil && x.Releases == 50 && y.Releases == 50 && x.Latest == "1.0.49" && y.Latest == "1.0.49"
@@ -433,7 +437,7 @@ func TestTruth9(t *testing.T) {
 		t.Errorf("at the start the new index is at %d, want %d", c.index.reached, want)
 	}
 	c.index.mu.Unlock()
-	eventually(t, 3*time.Second, "the new index is complete", func() bool {
+	eventually(t, "the new index is complete", func() bool {
 		return slices.Contains(found(t, p.index, "many"), "many") && slices.Contains(found(t, p.index, "race1"), "race1")
 	})
 }
@@ -454,12 +458,12 @@ func TestTruth10(t *testing.T) {
 	if b.Position() != 1 {
 		t.Errorf("the catalogue is at %d, the journal ends at 1", b.Position())
 	}
-	eventually(t, 5*time.Second, "search equals storage", func() bool {
-		return len(found(t, p.index, "cyclotron")) == 0 && len(found(t, p.index, "kept")) == 1
+	eventually(t, "search equals storage", func() bool {
+		return finds(t, p.index, "cyclotron", 0) && finds(t, p.index, "kept", 1)
 	})
 	// What follows is new history, not the old one's.
 	mustPublish(t, b, upload(plain("Fresh", "1.0.0", "betatron")))
-	eventually(t, 3*time.Second, "new things are found", func() bool { return len(found(t, p.index, "betatron")) == 1 })
+	eventually(t, "new things are found", func() bool { return finds(t, p.index, "betatron", 1) })
 }
 
 func copyStore(t *testing.T, from, to storage.Store) {
@@ -491,29 +495,27 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	mustPublish(t, r, upload(plain("Lost", "1.0.0", "cyclotron")))
 	before := r.Mark()
 	mustPublish(t, r, upload(plain("Old", "2.0.0", "cyclotron")))
-	eventually(t, 3*time.Second, "all is indexed", func() bool { return len(found(t, p.index, "cyclotron")) == 2 })
+	eventually(t, "all is indexed", func() bool { return finds(t, p.index, "cyclotron", 2) })
 	for _, n := range []string{"003", "002"} {
 		if err := p.store.Delete(t.Context(), "journal/catalog/000000000/"+n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, checkEvery+5*time.Second, "the replica follows the restored journal", func() bool {
+	eventually(t, "the replica follows the restored journal", func() bool {
 		_, lost := r.Plugin(t.Context(), "lost")
 		_, kept := r.Plugin(t.Context(), "old")
 		return lost != nil && kept == nil && r.Position() == 1
 	})
-	eventually(t, 15*time.Second, "search equals storage", func() bool {
-		return len(found(t, p.index, "cyclotron")) == 0 && len(found(t, p.index, "kept")) == 1
+	eventually(t, "search equals storage", func() bool {
+		return finds(t, p.index, "cyclotron", 0) && finds(t, p.index, "kept", 1)
 	})
-	if got := mustPublish(t, r, upload(plain("Fresh", "1.0.0", "betatron"))); !got.Searchable {
-		t.Error("a publish of the new history is not searchable")
-	}
+	mustPublish(t, r, upload(plain("Fresh", "1.0.0", "betatron")))
 	// What was made of the old history at this position is not taken for the new one's.
 	fresh, err := r.Plugin(t.Context(), "fresh")
 	if now := r.Mark(); err != nil || now.position != before.position || now == before || fresh.Mark() == before {
 		t.Errorf("the mark at position 2 was %v and is %v; the plugin's is %v, %v", before, now, fresh.Mark(), err)
 	}
-	eventually(t, time.Second, "it is found", func() bool { return len(found(t, p.index, "betatron")) == 1 })
+	eventually(t, "it is found", func() bool { return finds(t, p.index, "betatron", 1) })
 }
 
 // slow is a store whose reads take time.

@@ -259,7 +259,10 @@ func TestUpstreamPagesAreReadFewAtATime(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(200 * time.Millisecond)
+	for end := time.Now().Add(time.Minute); e.now.Load() < upstreamPagesAtOnce && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // for one too many
 	e.mu.Unlock()
 	all.Wait()
 	if n := e.most.Load(); n != upstreamPagesAtOnce {

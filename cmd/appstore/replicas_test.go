@@ -211,12 +211,12 @@ func TestReplicasTogether(t *testing.T) {
 	}
 	newest := fmt.Sprintf("1.%d.0", racers-1)
 	for n, server := range servers {
-		// What is movable may be 2 s old on the server that did not change it;
-		// the index follows within a second.
-		if !within(5*time.Second, func() bool { return len(allReleases(t, server, "Together")) == racers }) {
+		// What is movable may be 2 s old on the server that did not change it, and
+		// the index follows; both take longer on a machine that is busy.
+		if !within(time.Minute, func() bool { return len(allReleases(t, server, "Together")) == racers }) {
 			t.Errorf("server %d lists %d releases, want %d", n, len(allReleases(t, server, "Together")), racers)
 		}
-		if !within(5*time.Second, func() bool {
+		if !within(time.Minute, func() bool {
 			found, err := server.Search(t.Context(), client.Query{Text: "together"})
 			return err == nil && found.Total == 1 && found.Items[0].Version == newest
 		}) {

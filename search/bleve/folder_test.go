@@ -1,9 +1,11 @@
 package bleve_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -260,13 +262,23 @@ func TestKilledWriter(t *testing.T) {
 		dir := t.TempDir()
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledWriter$")
 		cmd.Env = append(os.Environ(), "TEST_BLEVE_WRITER="+dir)
-		var out strings.Builder
-		cmd.Stdout = &out
+		pipe, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(300+100*round) * time.Millisecond)
-		cmd.Process.Kill()
+		var out strings.Builder
+		said := bufio.NewReader(pipe)
+		first, err := said.ReadString('\n') // however long it takes to start
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString(first)
+		kill := time.AfterFunc(time.Duration(50+100*round)*time.Millisecond, func() { cmd.Process.Kill() })
+		io.Copy(&out, said)
+		kill.Stop()
 		cmd.Wait()
 		lines := strings.Fields(out.String())
 		x := open(t, dir)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy is the wire between an index and its cluster. It can be cut, so that
@@ -39,6 +40,14 @@ func (p *proxy) url() string { return "http://" + p.addr }
 func (p *proxy) join() {
 	p.t.Helper()
 	l, err := net.Listen("tcp", p.addr)
+	// Of another's connection the port may be taken for a moment.
+	for range 100 {
+		if err == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		l, err = net.Listen("tcp", p.addr)
+	}
 	if err != nil {
 		p.t.Fatal(err)
 	}

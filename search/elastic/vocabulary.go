@@ -74,7 +74,7 @@ func (v *vocabulary) of(ctx context.Context, first string) ([]string, error) {
 // readVocabulary reads the tokens that begin with a letter from the index.
 func (x *Index) readVocabulary(ctx context.Context, first string) ([]string, error) {
 	var all []string
-	for {
+	for again := true; ; {
 		body := object{"field": fieldVocabulary, "string": first, "size": vocabularyPage, "timeout": searchTimeout.String()}
 		if len(all) > 0 {
 			body["search_after"] = all[len(all)-1]
@@ -85,6 +85,10 @@ func (x *Index) readVocabulary(ctx context.Context, first string) ([]string, err
 		}
 		if err := x.call(ctx, readTimeout, http.MethodPost, path(x.alias, "_terms_enum"), body, &answer); err != nil {
 			return nil, err
+		}
+		if !answer.Complete && again {
+			again = false // the index may just have been exchanged for another
+			continue
 		}
 		if !answer.Complete {
 			return nil, unavailable(errors.New("it did not give all words in time"))
