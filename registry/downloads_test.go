@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,51 @@ func TestDownloads(t *testing.T) {
 	want(c)
 	c.downloads.gather(t.Context()) // a second look counts nothing twice
 	want(c)
+}
+
+// held is an index whose next Put waits once it is armed.
+type held struct {
+	search.Index
+	armed         atomic.Bool
+	came, release chan struct{}
+}
+
+func (h *held) Put(ctx context.Context, m search.Mark, docs ...search.Doc) error {
+	if h.armed.Swap(false) {
+		close(h.came)
+		<-h.release
+	}
+	return h.Index.Put(ctx, m, docs...)
+}
+
+// A document that was made before the downloads were counted does not take the
+// place of one that was made after: they have the same position.
+func TestDownloadsAreNotOverwritten(t *testing.T) {
+	p := newPlace(t)
+	h := &held{Index: p.index, came: make(chan struct{}), release: make(chan struct{})}
+	p.index = h
+	r := p.replica("a")
+	mustPublish(t, r, upload(plain("Kube", "1.0.0", "s")))
+	eventually(t, "it is found", func() bool { return finds(t, p.index, "kube", 1) })
+	var both sync.WaitGroup
+	h.armed.Store(true)
+	both.Go(func() {
+		if _, err := r.Publish(t.Context(), upload(plain("Kube", "2.0.0", "s"))); err != nil {
+			t.Error(err)
+		}
+	})
+	<-h.came // with a document that knows of no download
+	for range 3 {
+		r.CountDownload("kube", "2.0.0", "pip")
+	}
+	both.Go(func() { r.downloads.gather(t.Context()) })
+	time.Sleep(100 * time.Millisecond) // enough for a gather that does not wait
+	close(h.release)
+	both.Wait()
+	eventually(t, "the release is indexed", func() bool { return r.index.wait(t.Context(), 2, 0) })
+	if n := searchDoc(t, p, "kube"); n != 3 {
+		t.Errorf("the index has %d downloads, want 3", n)
+	}
 }
 
 // seconds is a store whose times are whole seconds, as those of S3 are.
