@@ -9,12 +9,7 @@ func (r *Registry) Plugins(ctx context.Context, after string, limit int) (page [
 	if limit < 1 || limit > MaxPage {
 		return nil, "", fail(InvalidRequest, "", "the limit is %d; 1 to %d are allowed", limit, MaxPage)
 	}
-	err = r.cat.view(func(t tx) error {
-		// Asked before, it could be so no more: the catalogue may have been emptied
-		// since, to be read anew.
-		if err := r.Movable(); err != nil {
-			return err
-		}
+	err = r.listed(func(t tx) error {
 		c := t.Bucket(bucketPlugins).Cursor()
 		// The names that follow are those that begin with it and go on.
 		k, _ := c.Seek([]byte(after + "\x00"))

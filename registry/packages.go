@@ -80,10 +80,7 @@ func (r *Registry) PackageFiles(ctx context.Context, ecosystem, name string) ([]
 // PackageNames lists the packages of an ecosystem that were published here, by
 // their normalised names in byte order.
 func (r *Registry) PackageNames(_ context.Context, ecosystem string) (names []string, err error) {
-	err = r.cat.view(func(t tx) error {
-		if err := r.Movable(); err != nil { // see Plugins
-			return err
-		}
+	err = r.listed(func(t tx) error {
 		prefix := ecosystem + "\x00"
 		c := t.Bucket(bucketPackages).Cursor()
 		for k, _ := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, _ = c.Next() {

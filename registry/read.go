@@ -59,6 +59,20 @@ func (r *Registry) Movable() error {
 	return nil
 }
 
+// listed runs f on the catalogue if that is movable, and still is once it can't
+// change under f any more: it may just have been emptied, to be read anew.
+func (r *Registry) listed(f func(tx) error) error {
+	if err := r.Movable(); err != nil {
+		return err
+	}
+	return r.cat.view(func(t tx) error {
+		if err := r.Movable(); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}
+
 // find runs f on the catalogue; when that finds nothing, it reads the
 // journal's end first and then says so (truth 4).
 func (r *Registry) find(ctx context.Context, f func(tx) error) error {
