@@ -89,8 +89,7 @@ func (x *Index) readVocabulary(ctx context.Context, first string) ([]string, err
 		if !answer.Complete && again {
 			again = false // the index may just have been exchanged for another
 			continue
-		}
-		if !answer.Complete {
+		} else if !answer.Complete {
 			return nil, unavailable(errors.New("it did not give all words in time"))
 		}
 		if all = append(all, answer.Terms...); len(answer.Terms) < vocabularyPage {

@@ -154,17 +154,24 @@ func testSoonVisible(t *testing.T, open Opener) {
 	put(t, x, mark(1), doc("warm-up", 1))
 	wantNames(t, x, "", "warm-up")
 	// A machine that is busy may take its time now and then; an engine that is
-	// late is always so.
-	least := time.Hour
-	for i := 0; i < 5 || least > time.Second && i < 30; i++ {
-		name := fmt.Sprintf("plugin-number-%d", i)
-		put(t, x, mark(uint64(i+2)), doc(name, uint64(i+2)))
-		start := time.Now()
-		wantNames(t, x, `"`+name+`"`, name)
-		least = min(least, time.Since(start))
+	// late is so in every round.
+	var worst time.Duration
+	for round := range 6 {
+		worst = 0
+		for i := range 5 {
+			n := 5*round + i
+			name := fmt.Sprintf("plugin-number-%d", n)
+			put(t, x, mark(uint64(n+2)), doc(name, uint64(n+2)))
+			start := time.Now()
+			wantNames(t, x, `"`+name+`"`, name)
+			worst = max(worst, time.Since(start))
+		}
+		if worst <= time.Second {
+			break
+		}
 	}
-	if least > time.Second {
-		t.Errorf("documents were found only after %v", least)
+	if worst > time.Second {
+		t.Errorf("in no round were all documents found within a second; in the last after %v", worst)
 	}
 	// Also by a misspelled word that was looked for just before.
 	wantNames(t, x, "xylophnoe")
@@ -250,15 +257,20 @@ func testSearchWhileRebuilding(t *testing.T, open Opener) {
 			searches.Add(1)
 		}
 	})
-	for i := 0; i < 3 || searches.Load() < 4 && i < 100; i++ {
+	// Four within one rebuild: two could be answered before and after it. A small
+	// one can be over before that.
+	var most int64
+	for i := 0; i < 3 || most < 4 && i < 100; i++ {
+		before := searches.Load()
 		if err := x.Rebuild(t.Context(), mark(n), each(docs)); err != nil {
 			t.Error(err)
 		}
+		most = max(most, searches.Load()-before)
 	}
 	cancel()
 	wg.Wait()
-	if n := searches.Load(); n < 4 {
-		t.Errorf("only %d searches were answered during the rebuilds", n)
+	if most < 4 {
+		t.Errorf("at most %d searches were answered during one rebuild", most)
 	}
 }
 

@@ -35,7 +35,7 @@ func testDocsAsPut(t *testing.T, open Opener) {
 func testPaging(t *testing.T, open Opener) {
 	x := open(t)
 	var docs []search.Doc
-	const n = 120
+	const n = 250
 	for i := range n {
 		d := doc(fmt.Sprintf("plugin-%03d", (i*7919)%n), uint64(i+1))
 		d.Summary = strings.Repeat("common ", 1+i%2)
