@@ -212,3 +212,30 @@ func TestConformance(t *testing.T) {
 		return s, s // there is no second one: see TestOpenTwiceNamesTheHolder
 	})
 }
+
+// A store in a folder replaces and removes objects without waiting for those who
+// read them, as other stores may.
+func TestWritesDoNotWaitForReaders(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	old := bytes.Repeat([]byte("old!"), 2<<20)
+	for what, change := range map[string]func(key string) error{
+		"replace": func(key string) error { return s.Put(ctx, key, strings.NewReader("new"), 3) },
+		"delete":  func(key string) error { return s.Delete(ctx, key) },
+	} {
+		if err := s.Put(ctx, what, bytes.NewReader(old), int64(len(old))); err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := s.Get(ctx, what, storage.Read{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(what); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, old) {
+			t.Errorf("%s: %d bytes, %v", what, len(got), err)
+		}
+		r.Close()
+	}
+}
