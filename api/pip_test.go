@@ -375,7 +375,9 @@ func TestPipReplica(t *testing.T) {
 	if _, err := a.client.Yank(t.Context(), "KubePlugin", "1.0.0", "bad"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other replica shows the yank", func() bool { return b.simple("/simple/kube-back/").Files[0].Yanked == "bad" })
+	if b.follows(a); b.simple("/simple/kube-back/").Files[0].Yanked != "bad" {
+		t.Error("the other replica has read the journal, and does not show the yank")
+	}
 }
 
 // thousand is a server that has a package of 1,000 files.

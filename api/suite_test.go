@@ -271,6 +271,12 @@ func wantError(t testing.TB, err error, code string) *client.Error {
 // take on a machine that is busy with other tests.
 const patience = time.Minute
 
+// follows waits until p's registry has read what other's has.
+func (p *place) follows(other *place) {
+	p.t.Helper()
+	eventually(p.t, "the other replica has read the journal", func() bool { return p.reg.Position() >= other.reg.Position() })
+}
+
 // eventually waits for what becomes true a little later.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()

@@ -45,7 +45,7 @@ func TestDownloads(t *testing.T) {
 		}
 	}
 	want(a)
-	eventually(t, "the index knows", func() bool {
+	eventually(t, patience, "the index knows", func() bool {
 		q := searchDoc(t, p, "kube")
 		return q == 201
 	})
@@ -80,7 +80,7 @@ func TestDownloadsAreNotOverwritten(t *testing.T) {
 	p.index = h
 	r := p.replica("a")
 	mustPublish(t, r, upload(plain("Kube", "1.0.0", "s")))
-	eventually(t, "it is found", func() bool { return finds(t, p.index, "kube", 1) })
+	eventually(t, patience, "it is found", func() bool { return finds(t, p.index, "kube", 1) })
 	var both sync.WaitGroup
 	h.armed.Store(true)
 	both.Go(func() {
@@ -96,7 +96,7 @@ func TestDownloadsAreNotOverwritten(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // enough for a gather that does not wait
 	close(h.release)
 	both.Wait()
-	eventually(t, "the release is indexed", func() bool { return r.index.wait(t.Context(), 2, 0) })
+	eventually(t, patience, "the release is indexed", func() bool { return r.index.wait(t.Context(), 2, 0) })
 	if n := searchDoc(t, p, "kube"); n != 3 {
 		t.Errorf("the index has %d downloads, want 3", n)
 	}

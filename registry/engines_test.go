@@ -80,7 +80,7 @@ func TestOnRealEngines(t *testing.T) {
 		"PublishAndFetch": TestPublishAndFetch, "PublishRefuses": TestPublishRefuses, "Resolve": TestResolve,
 		"Truth1": TestTruth1, "Truth2": TestTruth2, "Truth3": TestTruth3, "Truth4": TestTruth4, "Truth5": TestTruth5,
 		"Truth6": TestTruth6, "Truth7": TestTruth7, "Truth8": TestTruth8, "Truth9": TestTruth9, "Truth10": TestTruth10,
-		"Snapshot": TestFreshReplicaStartsFromASnapshot, "JournalReplaced": TestJournalReplacedWhileRunning,
+		"Snapshot": TestFreshReplicaStartsFromASnapshot, "JournalReplaced": TestJournalReplacedWhileRunning, "Promises": TestPromises,
 	} {
 		t.Run(name, f)
 	}
@@ -222,7 +222,7 @@ func TestElasticsearchReturnsAfter10000Changes(t *testing.T) {
 	p.index = openElastic(t, proxy)
 	r := p.replica("a")
 	mustPublish(t, r, upload(plain("Before", "1.0.0", "s")))
-	eventually(t, "the first is indexed", func() bool { s, err := p.index.State(t.Context()); return err == nil && s.Position == 1 })
+	eventually(t, 10*time.Second, "the first is indexed", func() bool { s, err := p.index.State(t.Context()); return err == nil && s.Position == 1 })
 
 	g.shut()
 	mustPublish(t, r, upload(plain("During", "1.0.0", "s")))
@@ -254,14 +254,14 @@ func TestElasticsearchReturnsAfter10000Changes(t *testing.T) {
 		}
 		head = e.Head()
 	}
-	eventually(t, "the catalogue has all", func() bool { return r.Position() == head.Position })
+	eventually(t, 30*time.Second, "the catalogue has all", func() bool { return r.Position() == head.Position })
 
 	g.closed.Store(false)
 	begin = time.Now()
-	eventually(t, "the index has caught up", func() bool {
+	eventually(t, time.Minute, "the index has caught up", func() bool {
 		s, err := p.index.State(context.WithoutCancel(t.Context()))
 		return err == nil && s.Position == head.Position && s.Docs == 10002
 	})
 	t.Logf("10,000 missed changes were indexed within %s of the return", time.Since(begin).Round(100*time.Millisecond))
-	eventually(t, "and are found", func() bool { return finds(t, p.index, "cyclotron", 20) })
+	eventually(t, patience, "and are found", func() bool { return finds(t, p.index, "cyclotron", 20) })
 }

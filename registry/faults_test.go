@@ -138,7 +138,7 @@ func TestReadingAnewIsNotEmpty(t *testing.T) {
 	}
 	s.wait.Store(int64(100 * time.Millisecond))
 	stale := false
-	eventually(t, "the journal is read anew", func() bool {
+	eventually(t, checkEvery+30*time.Second, "the journal is read anew", func() bool {
 		page, _, err := r.Plugins(t.Context(), "", MaxPage)
 		var e *Error
 		switch {

@@ -183,7 +183,7 @@ func TestTruth4(t *testing.T) {
 	if got, err := a.Resolve(t.Context(), "spark", ""); err != nil || got.Descriptor.Version != "1.18.0" {
 		t.Errorf("on the replica that yanked, the latest is %v, %v", got.Descriptor.Version, err)
 	}
-	eventually(t, "the other replica knows the yank", func() bool {
+	eventually(t, patience, "the other replica knows the yank", func() bool {
 		got, err := b.Resolve(t.Context(), "spark", "")
 		return err == nil && got.Descriptor.Version == "1.18.0"
 	})
@@ -209,10 +209,43 @@ func TestTruth4(t *testing.T) {
 		t.Errorf("an exact release after 30 s without the journal: %v", err)
 	}
 	s.down.Store(false)
-	eventually(t, "movable things are answered again", func() bool {
+	eventually(t, patience, "movable things are answered again", func() bool {
 		_, err := b.Resolve(t.Context(), "spark", "")
 		return err == nil
 	})
+}
+
+// The bounds that are promised: a publish is searchable when it is answered,
+// within a second; another replica knows a yank within two (truth 4). A machine
+// that is busy may be late now and then; code that is late is so in every round.
+func TestPromises(t *testing.T) {
+	p := newPlace(t)
+	a, b := p.replica("a"), p.replica("b")
+	var failed string
+	for round := range 6 {
+		failed = ""
+		for i := range 5 {
+			version := fmt.Sprintf("1.%d.%d", round, i)
+			if got := mustPublish(t, a, upload(plain("Swift", version, "s"))); !got.Searchable {
+				failed = "a publish is answered before it is searchable"
+			}
+			if _, err := a.Yank(t.Context(), "swift", version, true, version, ""); err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			eventually(t, patience, "the other replica knows the yank", func() bool {
+				got, err := b.Resolve(t.Context(), "swift", version)
+				return err == nil && got.State == Yanked
+			})
+			if took := time.Since(begin); took > 2*time.Second {
+				failed = fmt.Sprintf("the other replica knows a yank after %s", took)
+			}
+		}
+		if failed == "" {
+			return
+		}
+	}
+	t.Errorf("in no round was all in time; in the last: %s", failed)
 }
 
 // A file's name means one sha256 for ever; wheels may follow, tarballs not.
@@ -343,7 +376,7 @@ func TestTruth8(t *testing.T) {
 	for i := range 200 {
 		mustPublish(t, r, upload(plain(fmt.Sprintf("before-%d", i), "1.0.0", "s")))
 	}
-	eventually(t, "the index is complete", func() bool { s, _ := index.State(t.Context()); return s.Position == 200 })
+	eventually(t, patience, "the index is complete", func() bool { s, _ := index.State(t.Context()); return s.Position == 200 })
 	index.dead.Store(true)
 	var g sync.WaitGroup
 	for i := range 8 {
@@ -357,7 +390,7 @@ func TestTruth8(t *testing.T) {
 	g.Wait()
 	index.puts.Store(0)
 	index.dead.Store(false)
-	eventually(t, "the index has caught up", func() bool { return finds(t, index, "cyclotron", 8) })
+	eventually(t, patience, "the index has caught up", func() bool { return finds(t, index, "cyclotron", 8) })
 	if n := index.puts.Load(); n != 8 {
 		t.Errorf("catching up put %d documents; 8 had changed", n)
 	}
@@ -415,7 +448,7 @@ func TestTruth9(t *testing.T) {
 		})
 	}
 	g.Wait()
-	eventually(t, "both replicas have all 50 versions", func() bool {
+	eventually(t, patience, "both replicas have all 50 versions", func() bool {
 		x, errX := a.Plugin(t.Context(), "many")
 		y, errY := b.Plugin(t.Context(), "many")
 		return errX == nil && errY == nil && x.Releases == 50 && y.Releases == 50 && x.Latest == "1.0.49" && y.Latest == "1.0.49"
@@ -437,7 +470,7 @@ func TestTruth9(t *testing.T) {
 		t.Errorf("at the start the new index is at %d, want %d", c.index.reached, want)
 	}
 	c.index.mu.Unlock()
-	eventually(t, "the new index is complete", func() bool {
+	eventually(t, patience, "the new index is complete", func() bool {
 		return slices.Contains(found(t, p.index, "many"), "many") && slices.Contains(found(t, p.index, "race1"), "race1")
 	})
 }
@@ -458,12 +491,12 @@ func TestTruth10(t *testing.T) {
 	if b.Position() != 1 {
 		t.Errorf("the catalogue is at %d, the journal ends at 1", b.Position())
 	}
-	eventually(t, "search equals storage", func() bool {
+	eventually(t, patience, "search equals storage", func() bool {
 		return finds(t, p.index, "cyclotron", 0) && finds(t, p.index, "kept", 1)
 	})
 	// What follows is new history, not the old one's.
 	mustPublish(t, b, upload(plain("Fresh", "1.0.0", "betatron")))
-	eventually(t, "new things are found", func() bool { return finds(t, p.index, "betatron", 1) })
+	eventually(t, patience, "new things are found", func() bool { return finds(t, p.index, "betatron", 1) })
 }
 
 func copyStore(t *testing.T, from, to storage.Store) {
@@ -495,18 +528,18 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	mustPublish(t, r, upload(plain("Lost", "1.0.0", "cyclotron")))
 	before := r.Mark()
 	mustPublish(t, r, upload(plain("Old", "2.0.0", "cyclotron")))
-	eventually(t, "all is indexed", func() bool { return finds(t, p.index, "cyclotron", 2) })
+	eventually(t, patience, "all is indexed", func() bool { return finds(t, p.index, "cyclotron", 2) })
 	for _, n := range []string{"003", "002"} {
 		if err := p.store.Delete(t.Context(), "journal/catalog/000000000/"+n); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the replica follows the restored journal", func() bool {
+	eventually(t, checkEvery+5*time.Second, "the replica follows the restored journal", func() bool {
 		_, lost := r.Plugin(t.Context(), "lost")
 		_, kept := r.Plugin(t.Context(), "old")
 		return lost != nil && kept == nil && r.Position() == 1
 	})
-	eventually(t, "search equals storage", func() bool {
+	eventually(t, 15*time.Second, "search equals storage", func() bool {
 		return finds(t, p.index, "cyclotron", 0) && finds(t, p.index, "kept", 1)
 	})
 	mustPublish(t, r, upload(plain("Fresh", "1.0.0", "betatron")))
@@ -515,7 +548,7 @@ func TestJournalReplacedWhileRunning(t *testing.T) {
 	if now := r.Mark(); err != nil || now.position != before.position || now == before || fresh.Mark() == before {
 		t.Errorf("the mark at position 2 was %v and is %v; the plugin's is %v, %v", before, now, fresh.Mark(), err)
 	}
-	eventually(t, "it is found", func() bool { return finds(t, p.index, "betatron", 1) })
+	eventually(t, patience, "it is found", func() bool { return finds(t, p.index, "betatron", 1) })
 }
 
 // slow is a store whose reads take time.
