@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 //	server start [NAME=VALUE...] [FLAG...]  run a server on a free port; sets APPSTORE_URL
 //	server stop                             stop it as SIGTERM does
 //	status CODE COMMAND...                  run it; it must exit with CODE
+//	until PATTERN COMMAND...                run it until its output matches, for a minute
 //	token FILE                              set APPSTORE_TOKEN from a file; - unsets it
 //	damage PATTERN                          change a byte in the one file that matches
 //	remove-one PATTERN                      remove the one file that matches
@@ -48,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server":     serverCommand,
 			"status":     statusCommand,
+			"until":      untilCommand,
 			"token":      tokenScriptCommand,
 			"damage":     damageCommand,
 			"remove-one": removeCommand,
@@ -157,6 +159,23 @@ func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if have != want {
 		ts.Fatalf("%v exits with %d, want %d", args[1:], have, want)
+	}
+}
+
+func untilCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%v does not print %s within a minute", args[1:], args[0])
+		}
 	}
 }
 
