@@ -257,21 +257,30 @@ func testSearchWhileRebuilding(t *testing.T, open Opener) {
 			searches.Add(1)
 		}
 	})
-	// Four within one rebuild: two could be answered before and after it. A small
-	// one can be over before that.
-	var most int64
-	for i := 0; i < 3 || most < 4 && i < 100; i++ {
-		before := searches.Load()
-		if err := x.Rebuild(t.Context(), mark(n), each(docs)); err != nil {
+	// In the middle of its documents each rebuild waits for searches.
+	half := func(yield func(search.Doc, error) bool) {
+		for i, d := range docs {
+			if i == n/2 {
+				before := searches.Load()
+				for end := time.Now().Add(20 * time.Second); searches.Load() < before+4; time.Sleep(time.Millisecond) {
+					if time.Now().After(end) {
+						t.Errorf("only %d searches were answered in the middle of a rebuild", searches.Load()-before)
+						break
+					}
+				}
+			}
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+	for range 3 {
+		if err := x.Rebuild(t.Context(), mark(n), half); err != nil {
 			t.Error(err)
 		}
-		most = max(most, searches.Load()-before)
 	}
 	cancel()
 	wg.Wait()
-	if most < 4 {
-		t.Errorf("at most %d searches were answered during one rebuild", most)
-	}
 }
 
 // All methods may be called from many goroutines.
